@@ -1,0 +1,1 @@
+"""Agents that predict an action with a confidence, at a price."""

@@ -1,0 +1,1 @@
+"""The client, the service and the factories for Studio."""

@@ -1,0 +1,1 @@
+"""One module a benchmark: data in, one JSON object out."""

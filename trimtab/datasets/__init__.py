@@ -1,0 +1,1 @@
+"""Labelled examples and how they are split."""

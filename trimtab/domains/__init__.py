@@ -1,0 +1,1 @@
+"""Rules, checkers and text forms of decision domains."""

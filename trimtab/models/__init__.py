@@ -1,0 +1,1 @@
+"""Torch nets: shapes, not domains."""

@@ -1,0 +1,1 @@
+"""Retrieval of labelled examples and passages."""

@@ -1,0 +1,237 @@
+"""The records that cross package borders: frozen, plain, and writable as JSON.
+
+Units: money in US dollars, time in seconds, tokens as the model counts them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+Reason = Literal[
+    "confident",
+    "agreement",
+    "uncertain",
+    "disagreement",
+    "uncertified",
+    "refused",
+    "audit",
+    "budget",
+    "forced",
+    "human",
+    "degraded",
+]
+Mode = Literal["auto", "neural_only", "llm_only"]
+OutcomeSource = Literal["solver", "checker", "expert", "judge", "user"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What one computation used; ``a + b`` adds field by field.
+
+    ``cached_tokens`` are the part of ``prompt_tokens`` that the provider read from its cache.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
+    cpu_s: float = 0.0
+    latency_s: float = 0.0
+    cost_usd: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            prompt_tokens=self.prompt_tokens + other.prompt_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            completion_tokens=self.completion_tokens + other.completion_tokens,
+            cpu_s=self.cpu_s + other.cpu_s,
+            latency_s=self.latency_s + other.latency_s,
+            cost_usd=self.cost_usd + other.cost_usd,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction:
+    """One agent's answer to one state.
+
+    Attributes:
+        agent: name of the agent that answered.
+        action: an int is one legal action, a str is a complete answer.
+        confidence: calibrated probability in [0, 1] that the answer is right; None if unknown.
+        probs: `[num_actions]` probabilities, or None where the agent has none.
+        value: expected return in [-1, 1], or None.
+        usage: what the prediction used.
+        tier: which part of the agent answered (a ladder's rung, a model id).
+        signals: features a router may read, by name (margin, agreement, …).
+    """
+
+    agent: str
+    action: int | str
+    confidence: float | None
+    probs: tuple[float, ...] | None = None
+    value: float | None = None
+    usage: Usage = Usage()
+    tier: str = ""
+    signals: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Whose answer is shown, and why."""
+
+    agent: str
+    reason: Reason
+    confidence: float | None
+    threshold: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admission:
+    """What was drawn for a decision before its trail is known.
+
+    ``propensity`` is the probability in (0, 1] with which ``audit`` took its value.
+    """
+
+    audit: bool
+    propensity: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What the meta-controller chose; ``agent`` None means stop.
+
+    ``gains`` and ``prices`` (US dollars) hold one entry per remaining agent.
+    """
+
+    agent: str | None
+    gains: Mapping[str, float] = field(default_factory=dict)
+    prices: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """Hard limits of one decision; None means no limit."""
+
+    usd: float | None = None
+    seconds: float | None = None
+    calls: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One answered request: the row that the ledger keeps.
+
+    Attributes:
+        decision_id: unique; appending the same decision twice stores it once.
+        domain: name of the domain.
+        state: text form of the state.
+        action: the action shown (an int indexes the domain's actions).
+        answer: the action in the domain's canonical words.
+        route: whose answer it is, and why.
+        predictions: every prediction that was made, in the order they were made.
+        usage: the sum over all predictions.
+        bundle_id: the released weights that answered.
+        propensity: probability of what was drawn at admission, for off-policy estimates.
+        created_at: aware UTC.
+        audit: whether the LLM was asked in addition.
+    """
+
+    decision_id: str
+    domain: str
+    state: str
+    action: int | str
+    answer: str
+    route: Route
+    predictions: tuple[Prediction, ...]
+    usage: Usage
+    bundle_id: str
+    propensity: float
+    created_at: datetime
+    audit: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of a decision: ``reward`` in [0, 1], and the right answer where it is known."""
+
+    decision_id: str
+    reward: float
+    source: OutcomeSource
+    reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A retrieved text; ``score`` is the retriever's own, larger is nearer."""
+
+    text: str
+    source_id: str
+    score: float
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """A released set of weights; ``bundle_id`` is the sha256 of its manifest.
+
+    Attributes:
+        files: sha256 of each file, by its name within the bundle.
+        thresholds: fitted cut-offs, by name.
+        metrics: what was measured when it was packed, by name.
+        parent: the bundle it was trained from, or None.
+    """
+
+    bundle_id: str
+    domain: str
+    files: Mapping[str, str]
+    thresholds: Mapping[str, float]
+    metrics: Mapping[str, float]
+    parent: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """An evaluation row: a state in text form and its right answer."""
+
+    domain: str
+    state: str
+    reference: str
+
+
+def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
+    """Return the prediction as plain JSON values (lists for tuples)."""
+    plain = dataclasses.asdict(prediction)
+    plain["probs"] = None if prediction.probs is None else list(prediction.probs)
+    plain["signals"] = dict(prediction.signals)
+    return plain
+
+
+def prediction_from_json(plain: Mapping[str, Any]) -> Prediction:
+    """Return the prediction that :func:`prediction_to_json` wrote."""
+    values = dict(plain)
+    values["usage"] = Usage(**values["usage"])
+    values["probs"] = None if values["probs"] is None else tuple(values["probs"])
+    return Prediction(**values)
+
+
+def decision_to_json(decision: Decision) -> dict[str, Any]:
+    """Return the decision as plain JSON values; the time is ISO 8601 in UTC."""
+    plain = {f.name: getattr(decision, f.name) for f in dataclasses.fields(decision)}
+    plain["route"] = dataclasses.asdict(decision.route)
+    plain["usage"] = dataclasses.asdict(decision.usage)
+    plain["predictions"] = [prediction_to_json(p) for p in decision.predictions]
+    plain["created_at"] = decision.created_at.isoformat()
+    return plain
+
+
+def decision_from_json(plain: Mapping[str, Any]) -> Decision:
+    """Return the decision that :func:`decision_to_json` wrote."""
+    values = dict(plain)
+    values["route"] = Route(**values["route"])
+    values["usage"] = Usage(**values["usage"])
+    values["predictions"] = tuple(prediction_from_json(p) for p in values["predictions"])
+    values["created_at"] = datetime.fromisoformat(values["created_at"])
+    return Decision(**values)

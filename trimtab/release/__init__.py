@@ -1,0 +1,1 @@
+"""Immutable bundles of released weights."""

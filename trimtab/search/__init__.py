@@ -1,0 +1,1 @@
+"""Pure search core over numpy arrays."""

@@ -1,0 +1,102 @@
+"""Settings read from the environment, once, and validated with field, value and remedy."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trimtab.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that the environment may change.
+
+    Attributes:
+        home: where models and caches live (``TRIMTAB_HOME``).
+        ledger: the ledger's file (``TRIMTAB_LEDGER``).
+        openai_api_key: key of the OpenAI-compatible API (``OPENAI_API_KEY``).
+        openai_base_url: its address (``OPENAI_BASE_URL``).
+        llm_model: its model (``TRIMTAB_LLM_MODEL``); needed when a key or an address is set.
+        prices: CSV that overrides the shipped price table (``TRIMTAB_PRICES``).
+        usd_per_cpu_hour: price of local computation (``TRIMTAB_USD_PER_CPU_HOUR``).
+        llm_timeout_s: time limit of one LLM request (``TRIMTAB_LLM_TIMEOUT_S``).
+        llm_max_concurrency: LLM requests in flight at most (``TRIMTAB_LLM_MAX_CONCURRENCY``).
+    """
+
+    home: Path
+    ledger: Path
+    openai_api_key: str | None = None
+    openai_base_url: str | None = None
+    llm_model: str | None = None
+    prices: Path | None = None
+    usd_per_cpu_hour: float = 0.05
+    llm_timeout_s: float = 60.0
+    llm_max_concurrency: int = 4
+
+    @property
+    def uses_embedded_llm(self) -> bool:
+        """Return whether no outside LLM is configured, so that the embedded one serves."""
+        return self.openai_api_key is None and self.openai_base_url is None
+
+    @property
+    def usd_per_cpu_s(self) -> float:
+        """Return the price of one CPU-second in US dollars."""
+        return self.usd_per_cpu_hour / 3600.0
+
+    @property
+    def models(self) -> Path:
+        """Return the folder of exported models."""
+        return self.home / "models"
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Return the settings of an environment (the process's own if None).
+
+    Raises:
+        ConfigError: a number is not one or is not positive, or an outside LLM lacks its model.
+    """
+    env = os.environ if environ is None else environ
+    home = Path(env.get("TRIMTAB_HOME") or Path.home() / ".cache" / "trimtab").expanduser()
+    key = env.get("OPENAI_API_KEY") or None
+    url = env.get("OPENAI_BASE_URL") or None
+    model = env.get("TRIMTAB_LLM_MODEL") or None
+    if (key or url) and not model:
+        raise ConfigError(
+            "TRIMTAB_LLM_MODEL is not set although OPENAI_API_KEY or OPENAI_BASE_URL is; "
+            "set it to the model to ask, for example gpt-4o-mini-2024-07-18"
+        )
+    prices = env.get("TRIMTAB_PRICES")
+    return Settings(
+        home=home,
+        ledger=Path(env.get("TRIMTAB_LEDGER") or home / "ledger.sqlite").expanduser(),
+        openai_api_key=key,
+        openai_base_url=url,
+        llm_model=model,
+        prices=Path(prices).expanduser() if prices else None,
+        usd_per_cpu_hour=_positive(env, "TRIMTAB_USD_PER_CPU_HOUR", 0.05),
+        llm_timeout_s=_positive(env, "TRIMTAB_LLM_TIMEOUT_S", 60.0),
+        llm_max_concurrency=_count(env, "TRIMTAB_LLM_MAX_CONCURRENCY", 4),
+    )
+
+
+def _positive(env: Mapping[str, str], field: str, default: float) -> float:
+    text = env.get(field)
+    if not text:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0.0 < number < float("inf"):
+        raise ConfigError(f"{field}={text!r} is not a positive number; set it like {default}")
+    return number
+
+
+def _count(env: Mapping[str, str], field: str, default: int) -> int:
+    number = _positive(env, field, default)
+    if number != int(number):
+        raise ConfigError(f"{field}={env[field]!r} is not a whole number; set it like {default}")
+    return int(number)

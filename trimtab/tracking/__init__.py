@@ -1,0 +1,1 @@
+"""Trackers of training runs behind one protocol."""

@@ -1,0 +1,1 @@
+"""Training of the nets from labelled examples."""
