@@ -5,7 +5,6 @@ Units: money in US dollars, time in seconds, tokens as the model counts them.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -201,12 +200,32 @@ class Example:
     reference: str
 
 
+def usage_to_json(usage: Usage) -> dict[str, Any]:
+    """Return the usage as plain JSON values."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "cpu_s": usage.cpu_s,
+        "latency_s": usage.latency_s,
+        "cost_usd": usage.cost_usd,
+    }
+
+
+# written out by hand: dataclasses.asdict copies deeply and costs ten times as much, and every
+# decision passes here several times
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
     """Return the prediction as plain JSON values (lists for tuples)."""
-    plain = dataclasses.asdict(prediction)
-    plain["probs"] = None if prediction.probs is None else list(prediction.probs)
-    plain["signals"] = dict(prediction.signals)
-    return plain
+    return {
+        "agent": prediction.agent,
+        "action": prediction.action,
+        "confidence": prediction.confidence,
+        "probs": None if prediction.probs is None else list(prediction.probs),
+        "value": prediction.value,
+        "usage": usage_to_json(prediction.usage),
+        "tier": prediction.tier,
+        "signals": dict(prediction.signals),
+    }
 
 
 def prediction_from_json(plain: Mapping[str, Any]) -> Prediction:
@@ -217,14 +236,32 @@ def prediction_from_json(plain: Mapping[str, Any]) -> Prediction:
     return Prediction(**values)
 
 
+def route_to_json(route: Route) -> dict[str, Any]:
+    """Return the route as plain JSON values."""
+    return {
+        "agent": route.agent,
+        "reason": route.reason,
+        "confidence": route.confidence,
+        "threshold": route.threshold,
+    }
+
+
 def decision_to_json(decision: Decision) -> dict[str, Any]:
     """Return the decision as plain JSON values; the time is ISO 8601 in UTC."""
-    plain = {f.name: getattr(decision, f.name) for f in dataclasses.fields(decision)}
-    plain["route"] = dataclasses.asdict(decision.route)
-    plain["usage"] = dataclasses.asdict(decision.usage)
-    plain["predictions"] = [prediction_to_json(p) for p in decision.predictions]
-    plain["created_at"] = decision.created_at.isoformat()
-    return plain
+    return {
+        "decision_id": decision.decision_id,
+        "domain": decision.domain,
+        "state": decision.state,
+        "action": decision.action,
+        "answer": decision.answer,
+        "route": route_to_json(decision.route),
+        "predictions": [prediction_to_json(p) for p in decision.predictions],
+        "usage": usage_to_json(decision.usage),
+        "bundle_id": decision.bundle_id,
+        "propensity": decision.propensity,
+        "created_at": decision.created_at.isoformat(),
+        "audit": decision.audit,
+    }
 
 
 def decision_from_json(plain: Mapping[str, Any]) -> Decision:

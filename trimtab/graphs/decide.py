@@ -1,0 +1,93 @@
+"""The graph ``decide``: one request in, one decision and one ledger row out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Checkpointer, Overwrite
+
+from trimtab.graphs.nodes import DecideNodes
+from trimtab.graphs.state import ADDITIVE, DecideContext, DecideInput, DecideState
+
+Graph = CompiledStateGraph[DecideState, DecideContext, Any, DecideState]
+
+DESCRIPTIONS = {
+    "reset": "Clears the channels, checks the request, draws the audit.",
+    "meta_controller": "Chooses the next small model, cheapest first, or stops.",
+    "retrieve": "Fetches labelled examples for an agent that reads context.",
+    "policy": "Small text models: exact cache, static embeddings, MiniLM.",
+    "route": "Shows the small models' answer, or sends the request to the expert.",
+    "llm": "Asks the LLM behind the OpenAI-compatible API.",
+    "human": "Stops and asks a person.",
+    "record": "Writes the decision to the ledger.",
+}
+SUCCESSORS = {
+    "reset": ("meta_controller", "route"),
+    "meta_controller": ("retrieve", "policy", "route"),
+    "retrieve": ("policy", "llm"),
+    "policy": ("meta_controller",),
+    "route": ("retrieve", "llm", "human", "record"),
+    "llm": ("record",),
+    "human": ("record",),
+}
+
+
+def build(
+    nodes: DecideNodes,
+    *,
+    checkpointer: Checkpointer = None,
+    resumable: bool = False,
+) -> Graph:
+    """Return the compiled graph.
+
+    Args:
+        nodes: what the nodes do.
+        checkpointer: keeps threads; needed for the expert ``human``.
+        resumable: take a half-finished :class:`DecideState` as input and enter at its ``enter``
+            node, as the SDK does to escalate; otherwise the input is a :class:`DecideInput`.
+    """
+
+    def reset(state: DecideState, runtime: Runtime[DecideContext]) -> dict[str, Any]:
+        update = nodes.reset(state, runtime.context or DecideContext())
+        # a thread's channels outlive a request: without Overwrite the next request on the same
+        # thread would see this one's predictions
+        return {**update, **{name: Overwrite(update[name]) for name in ADDITIVE}}
+
+    graph: StateGraph[DecideState, DecideContext, Any, DecideState] = StateGraph(
+        DecideState,
+        context_schema=DecideContext,
+        input_schema=DecideState if resumable else DecideInput,
+    )
+    actions = {
+        "reset": reset,
+        "meta_controller": nodes.meta_controller,
+        "retrieve": nodes.retrieve,
+        "policy": nodes.agent("policy"),
+        "route": nodes.route,
+        "llm": nodes.llm,
+        "human": nodes.human,
+        "record": nodes.record,
+    }
+    for name, action in actions.items():
+        graph.add_node(name, action, metadata={"description": DESCRIPTIONS[name]})
+    if resumable:
+        graph.add_conditional_edges(START, entry, list(actions))
+    else:
+        graph.add_edge(START, "reset")
+    for name, successors in SUCCESSORS.items():
+        graph.add_conditional_edges(name, follow, list(successors))
+    graph.add_edge("record", END)
+    return graph.compile(checkpointer=checkpointer, name="decide")
+
+
+def follow(state: DecideState) -> str:
+    """Return the node that the last one named."""
+    return state["next"]
+
+
+def entry(state: DecideState) -> str:
+    """Return the node at which a half-finished decision enters, ``reset`` for a new one."""
+    return state.get("enter") or "reset"

@@ -1,0 +1,310 @@
+"""The nodes of the graph ``decide``, as functions from state to update.
+
+They know no graph engine: the compiled graph and the SDK's fast path run the same functions and
+follow the same channel ``next``. Only :meth:`DecideNodes.human` needs the engine, to interrupt.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from trimtab.agents import human as human_agent
+from trimtab.agents.routing import most_confident
+from trimtab.errors import (
+    ContextOverflow,
+    InputError,
+    LLMUnavailable,
+    ParseError,
+    UnknownDomain,
+)
+from trimtab.graphs.state import DecideContext, DecideState
+from trimtab.protocols import AnyAgent, AnyDomain, Ledger, MetaController, Retriever, RoutingRule
+from trimtab.records import (
+    Budget,
+    Decision,
+    Passage,
+    Prediction,
+    Reason,
+    Route,
+    Usage,
+    decision_to_json,
+    prediction_from_json,
+    prediction_to_json,
+    route_to_json,
+)
+
+logger = logging.getLogger(__name__)
+Update = dict[str, Any]
+MODES = ("auto", "neural_only", "llm_only")
+EXPERTS = ("llm", "human")
+FEW_SHOT = 8
+"""Labelled examples that an agent reading context is given."""
+
+
+def new_decision_id() -> str:
+    """Return a fresh decision id."""
+    return uuid.uuid4().hex
+
+
+def utc_now() -> datetime:
+    """Return the time of day, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """All that answers one domain; replaced as a whole, never altered.
+
+    Attributes:
+        domain: rules and text form.
+        agents: the small models, cheapest first.
+        meta_controller: chooses among ``agents``.
+        rule: decides between their answer and the expert.
+        expert: gives the LLM agent; called on first use only, because opening it may be slow.
+        expert_price_usd: upper estimate of what one answer of the LLM costs.
+        retriever: finds labelled examples for agents that read context; None for no examples.
+        bundle_id: the released weights.
+    """
+
+    domain: AnyDomain
+    agents: Sequence[AnyAgent]
+    meta_controller: MetaController
+    rule: RoutingRule
+    expert: Callable[[], AnyAgent]
+    expert_price_usd: Callable[[], float]
+    retriever: Retriever | None
+    bundle_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideNodes:
+    """One method a node; each returns the channels it changes."""
+
+    servings: Mapping[str, Serving]
+    ledger: Ledger
+    new_id: Callable[[], str] = field(default=new_decision_id)
+    now: Callable[[], datetime] = field(default=utc_now)
+
+    def serving(self, name: str) -> Serving:
+        """Return what answers a domain.
+
+        Raises:
+            UnknownDomain: no domain of that name is served.
+        """
+        if name not in self.servings:
+            raise UnknownDomain(
+                f"domain={name!r} is not served; serve it with a bundle, or use one of "
+                f"{sorted(self.servings)}"
+            )
+        return self.servings[name]
+
+    def reset(self, state: DecideState, context: DecideContext) -> Update:
+        """Start a decision: clear the channels, check the request, draw the admission."""
+        _check_context(context)
+        serving = self.serving(context.domain)
+        serving.domain.from_text(state["text"])
+        decision_id = state.get("decision_id") or self.new_id()
+        admission = serving.rule.admit(decision_id)
+        return {
+            "decision_id": decision_id,
+            "created_at": self.now().isoformat(),
+            "domain": context.domain,
+            "mode": context.mode,
+            "expert": context.expert,
+            "budget": {
+                "usd": context.budget_usd,
+                "seconds": context.budget_seconds,
+                "calls": context.budget_calls,
+            },
+            "audit": admission.audit,
+            "propensity": admission.propensity,
+            "predictions": [],
+            "steps": [],
+            "passages": [],
+            "route": {},
+            "decision": {},
+            "enter": "",
+            "next": "route" if context.mode == "llm_only" else "meta_controller",
+        }
+
+    def meta_controller(self, state: DecideState) -> Update:
+        """Choose the next small model, or stop and let the router decide."""
+        serving = self.serving(state["domain"])
+        trail = _trail(state)
+        seen = {prediction.agent for prediction in trail}
+        remaining = [agent.name for agent in serving.agents if agent.name not in seen]
+        step = serving.meta_controller.next(trail, remaining, _budget(state))
+        chosen = next((a for a in serving.agents if a.name == step.agent), None)
+        node = "route" if chosen is None else _before(chosen, serving, state)
+        recorded = {
+            "agent": step.agent,
+            "gains": dict(step.gains),
+            "prices": dict(step.prices),
+        }
+        return {"steps": [recorded], "next": node}
+
+    def retrieve(self, state: DecideState) -> Update:
+        """Fetch the labelled examples nearest to the text, for an agent that reads context."""
+        serving = self.serving(state["domain"])
+        if serving.retriever is None:
+            raise InputError(f"domain={state['domain']!r} has no retriever to fetch context from")
+        passages = serving.retriever.retrieve(state["text"], k=FEW_SHOT)
+        chosen = state["steps"][-1]["agent"] if state["steps"] else None
+        plain = [{**asdict(p), "metadata": dict(p.metadata)} for p in passages]
+        return {"passages": plain, "next": chosen or state["expert"]}
+
+    def agent(self, name: str) -> Callable[[DecideState], Update]:
+        """Return the node that runs one of the small models."""
+
+        def run(state: DecideState) -> Update:
+            serving = self.serving(state["domain"])
+            agent = next(agent for agent in serving.agents if agent.name == name)
+            prediction = _predict(agent, serving.domain, state)
+            return {"predictions": [prediction_to_json(prediction)], "next": "meta_controller"}
+
+        return run
+
+    def route(self, state: DecideState) -> Update:
+        """Decide between the best small model's answer and the expert."""
+        serving = self.serving(state["domain"])
+        trail = _trail(state)
+        route = _forced(state, trail) or serving.rule.route(trail)
+        if any(prediction.agent == route.agent for prediction in trail):
+            return {"route": route_to_json(route), "next": "record"}
+        if self._over_budget(state, serving, trail):
+            return {
+                "route": route_to_json(_best(trail, "budget", route.threshold)),
+                "next": "record",
+            }
+        if state["expert"] == "human":
+            route = Route(agent="human", reason="human", confidence=None, threshold=route.threshold)
+            return {"route": route_to_json(route), "next": "human"}
+        return {"route": route_to_json(route), "next": _before(serving.expert(), serving, state)}
+
+    def llm(self, state: DecideState) -> Update:
+        """Ask the LLM; where it is gone, show the best small model's answer, marked degraded.
+
+        Raises:
+            LLMUnavailable, ParseError, ContextOverflow: and no small model has answered.
+        """
+        serving = self.serving(state["domain"])
+        trail = _trail(state)
+        try:
+            prediction = _predict(serving.expert(), serving.domain, state)
+        except (LLMUnavailable, ParseError, ContextOverflow) as error:
+            if not trail:
+                raise
+            logger.warning("degraded: %s shown instead of the LLM: %s", trail[-1].agent, error)
+            threshold = state["route"]["threshold"]
+            return {"route": route_to_json(_best(trail, "degraded", threshold)), "next": "record"}
+        route = {**state["route"], "agent": prediction.agent, "confidence": prediction.confidence}
+        return {"predictions": [prediction_to_json(prediction)], "route": route, "next": "record"}
+
+    def human(self, state: DecideState) -> Update:
+        """Stop for a person; runs only in the compiled graph, with a checkpointer."""
+        from langgraph.types import interrupt
+
+        domain = self.serving(state["domain"]).domain
+        reply = interrupt(human_agent.question(domain, state["text"], _trail(state)))
+        prediction = human_agent.read_reply(domain, reply)
+        return {"predictions": [prediction_to_json(prediction)], "next": "record"}
+
+    def record(self, state: DecideState) -> Update:
+        """Write the ledger row."""
+        decision = self.conclude(state)
+        self.ledger.append(decision)
+        return {"decision": decision_to_json(decision), "next": "", "enter": ""}
+
+    def conclude(self, state: DecideState) -> Decision:
+        """Return the decision that a finished state stands for."""
+        serving = self.serving(state["domain"])
+        trail = _trail(state)
+        route = Route(**state["route"])
+        shown = next(prediction for prediction in trail if prediction.agent == route.agent)
+        return Decision(
+            decision_id=state["decision_id"],
+            domain=state["domain"],
+            state=state["text"],
+            action=shown.action,
+            answer=serving.domain.canonical(shown.action),
+            route=route,
+            predictions=tuple(trail),
+            usage=sum((prediction.usage for prediction in trail), Usage()),
+            bundle_id=serving.bundle_id,
+            propensity=state["propensity"],
+            created_at=datetime.fromisoformat(state["created_at"]),
+            audit=state["audit"],
+        )
+
+    def _over_budget(
+        self, state: DecideState, serving: Serving, trail: Sequence[Prediction]
+    ) -> bool:
+        budget = _budget(state)
+        if budget.calls is not None and len(trail) >= budget.calls:
+            return True
+        elapsed_s = (self.now() - datetime.fromisoformat(state["created_at"])).total_seconds()
+        if budget.seconds is not None and elapsed_s >= budget.seconds:
+            return True
+        if budget.usd is None or state["expert"] == "human":
+            return False
+        spent = sum(prediction.usage.cost_usd for prediction in trail)
+        return spent + serving.expert_price_usd() > budget.usd
+
+
+def _check_context(context: DecideContext) -> None:
+    if context.mode not in MODES:
+        raise InputError(f"mode={context.mode!r} is not known; use one of {list(MODES)}")
+    if context.expert not in EXPERTS:
+        raise InputError(f"expert={context.expert!r} is not known; use one of {list(EXPERTS)}")
+    for name in ("budget_usd", "budget_seconds", "budget_calls"):
+        limit = getattr(context, name)
+        if limit is not None and not limit >= 0:
+            raise InputError(f"{name}={limit} is negative; give a limit of at least 0, or none")
+
+
+def _trail(state: DecideState) -> list[Prediction]:
+    return [prediction_from_json(plain) for plain in state["predictions"]]
+
+
+def _budget(state: DecideState) -> Budget:
+    limits = state["budget"]
+    calls = limits["calls"]
+    return Budget(
+        usd=limits["usd"], seconds=limits["seconds"], calls=None if calls is None else int(calls)
+    )
+
+
+def _before(agent: AnyAgent, serving: Serving, state: DecideState) -> str:
+    """Return ``retrieve`` where the agent needs context that is not there yet, else its node."""
+    needs_context = agent.reads_context and serving.retriever is not None
+    return "retrieve" if needs_context and not state["passages"] else agent.name
+
+
+def _predict(agent: AnyAgent, domain: AnyDomain, state: DecideState) -> Prediction:
+    context: list[list[Passage]] = []
+    if agent.reads_context:
+        context = [[Passage(**plain) for plain in state["passages"]]]
+    return agent.predict([domain.from_text(state["text"])], context=context)[0]
+
+
+def _forced(state: DecideState, trail: Sequence[Prediction]) -> Route | None:
+    if state["mode"] == "neural_only":
+        return _best(trail, "forced", None)
+    if state["mode"] == "llm_only":
+        return Route(agent=state["expert"], reason="forced", confidence=None, threshold=None)
+    return None
+
+
+def _best(trail: Sequence[Prediction], reason: Reason, threshold: float | None) -> Route:
+    best = most_confident(trail)
+    if best is None:
+        raise InputError(
+            "the budget or mode allows no agent to answer; raise budget_calls or budget_usd, "
+            "or use mode='auto'"
+        )
+    return Route(agent=best.agent, reason=reason, confidence=best.confidence, threshold=threshold)

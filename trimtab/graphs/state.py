@@ -1,0 +1,78 @@
+"""State, input and context of the graphs: plain JSON, so that any checkpointer can keep it."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal, TypedDict
+
+from trimtab.records import Mode
+
+Expert = Literal["llm", "human"]
+
+
+class DecideInput(TypedDict):
+    """What a caller sends: the request's text form."""
+
+    text: str
+
+
+class DecideState(TypedDict, total=False):
+    """Channels of the graph ``decide``; every value is plain JSON.
+
+    Attributes:
+        text: text form of the domain state to decide.
+        decision_id: drawn by ``reset`` unless the caller gives one.
+        created_at: ISO 8601, UTC.
+        domain, mode, expert, budget: copied from the context by ``reset``, so that routing
+            functions need nothing but the state.
+        audit, propensity: drawn before the trail is known.
+        predictions: the trail, oldest first (records as JSON).
+        steps: what the meta-controller chose each time, with gains and prices.
+        passages: context for the agents that read it.
+        route: whose answer is shown, and why.
+        next: the node that follows.
+        enter: node at which a half-finished decision enters; empty for a new one.
+        decision: the finished decision, as it stands in the ledger.
+    """
+
+    text: str
+    decision_id: str
+    created_at: str
+    domain: str
+    mode: Mode
+    expert: Expert
+    budget: dict[str, float | int | None]
+    audit: bool
+    propensity: float
+    predictions: Annotated[list[dict[str, Any]], operator.add]
+    steps: Annotated[list[dict[str, Any]], operator.add]
+    passages: list[dict[str, Any]]
+    route: dict[str, Any]
+    next: str
+    enter: str
+    decision: dict[str, Any]
+
+
+ADDITIVE = ("predictions", "steps")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideContext:
+    """Settings of one run; Studio shows them as a form.
+
+    Attributes:
+        domain: which domain the text belongs to.
+        mode: `auto` routes by confidence, `neural_only` never asks the expert, `llm_only` always.
+        expert: who is asked where the small models are unsure: the `llm` or a `human`.
+        budget_usd: most that one decision may cost in US dollars; empty for no limit.
+        budget_seconds: most seconds that may pass before the expert is asked; empty for no limit.
+        budget_calls: most predictions that may be made; empty for no limit.
+    """
+
+    domain: str = field(default="assistant", metadata={"description": "domain of the text"})
+    mode: Mode = "auto"
+    expert: Expert = "llm"
+    budget_usd: float | None = None
+    budget_seconds: float | None = None
+    budget_calls: int | None = None
