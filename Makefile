@@ -26,7 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "trimtab needs Python 3.11 or newer, and '$(PYTHON)' is not one." >&2; \
 	  echo "Name one that is: make setup PYTHON=python3.11" >&2; exit 1; }
-	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	@test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV) || { \
 	  echo "The venv module did not work; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(VENV) holds a Python older than 3.11; remove it: rm -rf $(VENV)" >&2; exit 1; }
