@@ -214,6 +214,31 @@ def usage_to_json(usage: Usage) -> dict[str, Any]:
 
 # written out by hand: dataclasses.asdict copies deeply and costs ten times as much, and every
 # decision passes here several times
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """What an evaluator says of one decision: ``name`` tells what, ``value`` how much."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalReport:
+    """Scores of one system on a list of examples, item by item, so that two can be paired.
+
+    Attributes:
+        domain: name of the domain.
+        bundle_id: the released weights that answered.
+        items: states in text form, in the order of the scores.
+        scores: one value per item, by the score's name.
+    """
+
+    domain: str
+    bundle_id: str
+    items: tuple[str, ...]
+    scores: Mapping[str, tuple[float, ...]]
+
+
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
     """Return the prediction as plain JSON values (lists for tuples)."""
     return {

@@ -1,0 +1,146 @@
+"""The command ``report``: what the ledger says, as tables, as one HTML file, and as JSON."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from trimtab.cli.output import console, emit
+
+if TYPE_CHECKING:
+    from trimtab.evals.document import DomainReport, Report
+    from trimtab.stats import Estimate
+
+
+def report(
+    ledger: Annotated[
+        Path | None, typer.Option(help="Ledger file; the settings' own if not given.")
+    ] = None,
+    domain: Annotated[str | None, typer.Option(help="Only this domain.")] = None,
+    volume: Annotated[
+        int | None, typer.Option(help="Decisions a month, for the monthly figures.")
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="Write the page to this file.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON object as the last line.")
+    ] = False,
+) -> None:
+    """Report quality, cost, latency and savings per domain, with 95 % intervals."""
+    from trimtab.errors import InputError
+    from trimtab.evals.document import SCHEMA, report_to_json
+    from trimtab.evals.report import build_report
+    from trimtab.ledger import SqliteLedger
+    from trimtab.settings import load_settings
+
+    path = ledger or load_settings().ledger
+    with SqliteLedger(path, create=False) as rows:
+        built = build_report(rows.scan(domain=domain), volume=volume)
+    if domain is not None and not built.domains:
+        raise InputError(f"domain={domain!r} has no decisions in {path}; leave --domain out")
+    if html is not None:
+        write_page(built, html)
+    if as_json:
+        plain = report_to_json(built)
+        del plain["schema"]
+        emit(plain, schema=SCHEMA)
+    else:
+        print_report(built, Console(highlight=False))
+    if html is not None:
+        console.print(f"page: {html}", markup=False, soft_wrap=True)
+
+
+def write_page(built: Report, path: Path) -> None:
+    """Write the HTML page.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    from trimtab.errors import ConfigError
+    from trimtab.evals.page import render_page
+
+    page = render_page(built)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--html {path} cannot be written: {error}") from error
+
+
+def print_report(built: Report, to: Console) -> None:
+    """Print tables and sentences of every domain."""
+    from trimtab.evals.summary import METHODS, headlines
+
+    if not built.domains:
+        to.print("The ledger holds no decisions yet; decide something first: trimtab decide TEXT")
+        return
+    for domain in built.domains:
+        to.print(Text(f"\n{domain.domain}: {domain.n:,} decisions", style="bold"))
+        for line in headlines(domain):
+            to.print(Text(f"  {line}"))
+        if domain.comparison.rows:
+            to.print(_policies(domain))
+        to.print(_routes(domain))
+    to.print(Text(METHODS, style="dim"))
+
+
+def _policies(domain: DomainReport) -> Table:
+    from trimtab.evals.summary import compared, policy_label
+
+    table = _table(compared(domain), ("policy", "quality", "LLM share", "USD/1,000", "p50", "p95"))
+    for row in domain.comparison.rows:
+        table.add_row(
+            Text(policy_label(row)),
+            _figure(row.quality, "percent"),
+            _figure(row.llm_share, "percent"),
+            _figure(row.usd_per_1000, "money"),
+            _time(row.p50_s, simulated=row.simulated),
+            _time(row.p95_s, simulated=row.simulated),
+        )
+    return table
+
+
+def _routes(domain: DomainReport) -> Table:
+    title = f"All {domain.n:,} decisions, by route"
+    table = _table(title, ("route", "n", "share", "quality", "p50", "p95"))
+    for row in domain.routes:
+        quality = "no outcomes yet" if row.quality is None else _figure(row.quality, "percent")
+        table.add_row(
+            Text(row.route),
+            f"{row.n:,}",
+            _figure(row.share, "percent"),
+            quality,
+            _time(row.p50_s, simulated=row.simulated),
+            _time(row.p95_s, simulated=row.simulated),
+        )
+    return table
+
+
+def _table(title: str, headings: tuple[str, ...]) -> Table:
+    table = Table(title=Text(title), title_justify="left", show_lines=True)
+    for place, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if place else "left", overflow="fold")
+    return table
+
+
+def _figure(estimate: Estimate | None, word: str) -> str:
+    from trimtab.evals.wording import money, percent, span
+
+    if estimate is None:
+        return "not known"
+    spell = {"money": money, "percent": percent}[word]
+    return f"{spell(estimate.value)}\n{span(estimate, word)}".strip()
+
+
+def _time(estimate: Estimate | None, *, simulated: bool) -> str:
+    from trimtab.evals.wording import duration, span
+
+    if estimate is None:
+        return "–"
+    if estimate.value == 0 and simulated:
+        return "none:\nsimulated"
+    return f"{duration(estimate.value)}\n{span(estimate, 'duration')}".strip()

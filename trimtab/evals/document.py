@@ -1,0 +1,133 @@
+"""The report as frozen records, and their way to JSON and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from trimtab.errors import InputError
+from trimtab.evals.policies import Comparison
+from trimtab.stats import Estimate, ReliabilityBin
+
+SCHEMA = "trimtab.report/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteRow:
+    """The decisions that one agent's tier answered; times are what the caller waited."""
+
+    route: str
+    n: int
+    share: Estimate
+    quality: Estimate | None
+    p50_s: Estimate
+    p95_s: Estimate
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibration:
+    """Stated confidence against outcomes of the shown answers that have both."""
+
+    n: int
+    ece: float
+    bins: tuple[ReliabilityBin, ...]
+    accuracy_low: tuple[float, ...]
+    accuracy_high: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Period:
+    """Decisions per route within a stretch of time, ``start`` included."""
+
+    start: datetime
+    end: datetime
+    routes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monthly:
+    """What a month of ``volume`` decisions costs, and saves against always asking the LLM."""
+
+    volume: int
+    usd: Estimate
+    saved_usd: Estimate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainReport:
+    """One domain.
+
+    Attributes:
+        domain: its name.
+        n: decisions.
+        first: time of the earliest decision.
+        last: time of the latest.
+        bundles: decisions per bundle.
+        outcomes: outcomes by source; quality is against these.
+        quality: mean reward of the shown answers that have an outcome.
+        llm_share: decisions on which the caller waited for the LLM.
+        audited: decisions on which the LLM was asked in addition.
+        usd_per_1000: US dollars per 1,000 decisions, all agents and audits included.
+        reasons: decisions per reason of the route; ``degraded`` is among them.
+        parse_errors: unreadable LLM replies.
+        simulated: whether a simulated expert took part.
+        routes: one row per route, the most frequent first.
+        calibration: None where no shown answer has both a confidence and an outcome.
+        periods: shares of the routes over time.
+        comparison: policies on the same items.
+        monthly: figures for the volume that was asked for.
+    """
+
+    domain: str
+    n: int
+    first: datetime
+    last: datetime
+    bundles: Mapping[str, int]
+    outcomes: Mapping[str, int]
+    quality: Estimate | None
+    llm_share: Estimate
+    audited: int
+    usd_per_1000: Estimate
+    reasons: Mapping[str, int]
+    parse_errors: int
+    simulated: bool
+    routes: tuple[RouteRow, ...]
+    calibration: Calibration | None
+    periods: tuple[Period, ...]
+    comparison: Comparison
+    monthly: Monthly | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Domains in alphabetical order; empty for an empty ledger."""
+
+    domains: tuple[DomainReport, ...]
+
+
+def report_to_json(report: Report) -> dict[str, Any]:
+    """Return the report as plain JSON values with its schema."""
+    from pydantic import TypeAdapter
+
+    text = TypeAdapter(Report).dump_json(report)
+    return {"schema": SCHEMA, **json.loads(text)}
+
+
+def report_from_json(plain: Mapping[str, Any]) -> Report:
+    """Return the report that :func:`report_to_json` wrote.
+
+    Raises:
+        InputError: the object has another schema, or does not follow it.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    if plain.get("schema") != SCHEMA:
+        raise InputError(f"schema={plain.get('schema')!r} is not {SCHEMA!r}; write the report anew")
+    try:
+        return TypeAdapter(Report).validate_python({"domains": plain.get("domains")})
+    except ValidationError as error:
+        raise InputError(f"report does not follow {SCHEMA}: {error}") from error

@@ -1,0 +1,271 @@
+"""What routing, never asking, always asking and asking at random did on the same items."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab.evals.items import Item
+from trimtab.stats import (
+    Estimate,
+    bootstrap_means,
+    interval,
+    paired_bootstrap,
+    paired_proportion_difference,
+    proportion,
+    quantile,
+)
+
+Floats = NDArray[np.float64]
+PolicyName = Literal["routed", "never_llm", "always_llm", "random"]
+
+RESAMPLES = 2000
+_MAX_DRAWS = 20_000_000  # resamples times items: keeps a million rows within seconds
+_FEWEST_RESAMPLES = 400
+
+
+NO_OUTCOMES = (
+    "No outcomes yet, so quality is not known; report what became of decisions with "
+    "client.feedback(decision_id, answer=…)."
+)
+NOT_JUDGED = (
+    "No decision compared here has an outcome that judges every answer; give the right answer "
+    "with client.feedback(decision_id, answer=…), not only a reward."
+)
+NO_SMALL_ANSWER = (
+    "Some items compared here have no answer without the LLM (mode llm_only), so never asking "
+    "and asking at random are not known."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRow:
+    """One policy on the compared items; None is a figure that is not known.
+
+    ``llm_share`` is the share of items on which the caller waited for the LLM.
+    """
+
+    policy: PolicyName
+    quality: Estimate | None
+    llm_share: Estimate
+    usd_per_1000: Estimate
+    p50_s: Estimate | None
+    p95_s: Estimate | None
+    simulated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Savings:
+    """Baseline minus ours, paired by item; below 0 where routing costs more.
+
+    Attributes:
+        usd_per_1000: US dollars saved per 1,000 decisions.
+        fraction: the part of the baseline's bill that is saved; None where that bill is 0.
+        quality_difference: routed minus always asking; None without outcomes.
+        quality_over_random: routed minus random at equal share; None where either is not known.
+    """
+
+    usd_per_1000: Estimate
+    fraction: Estimate | None
+    quality_difference: Estimate | None
+    quality_over_random: Estimate | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Policies on the same items; without a baseline ``rows`` is empty and ``missing`` says why.
+
+    Attributes:
+        sample: ``all`` decisions, or a ``uniform`` draw of them.
+        n: items compared.
+        n_quality: those of them on which every policy's answer could be judged.
+        rows: one per policy; ``never_llm`` and ``random`` only where the small models answered.
+        savings: against always asking the LLM.
+        missing: what is not known and how to learn it; empty if nothing.
+    """
+
+    sample: Literal["all", "uniform", "none"]
+    n: int
+    n_quality: int
+    rows: tuple[PolicyRow, ...]
+    savings: Savings | None
+    missing: str
+
+
+def compare(items: Sequence[Item], *, rng: np.random.Generator) -> Comparison:
+    """Return the policies on the items where the LLM's answer is known without selection.
+
+    Those are all items if the LLM answered each (degraded ones aside), else the uniform draw:
+    audits and answers asked apart. Audits are charged to routing at the rate at which they occur.
+    Random routing asks only the LLM with the probability at which ours did, else only the small
+    models; it is taken in expectation, so it adds no noise of its own.
+    """
+    chosen, sample = _sample(items)
+    if not chosen:
+        missing = _why_no_baseline(items)
+        return Comparison(sample="none", n=0, n_quality=0, rows=(), savings=None, missing=missing)
+    share = _mean([item.asked_llm for item in chosen])
+    usd = _usd(chosen, share=share, audit_rate=_mean([item.decision.audit for item in items]))
+    right = _right(chosen, share=share)
+    means = bootstrap_means(
+        np.column_stack(list(usd.values())), rng=rng, resamples=resamples_for(len(chosen))
+    )
+    draws = dict(zip(usd, means.T, strict=True))
+    return Comparison(
+        sample=sample,
+        n=len(chosen),
+        n_quality=right["routed"].size,
+        rows=tuple(_row(name, chosen, usd[name], draws[name], right, share) for name in usd),
+        savings=_savings(usd, draws, right, rng),
+        missing=" ".join(_gaps(chosen, usd, right)),
+    )
+
+
+def resamples_for(n: int) -> int:
+    """Return how many bootstrap resamples of n items are drawn."""
+    return max(_FEWEST_RESAMPLES, min(RESAMPLES, _MAX_DRAWS // max(n, 1)))
+
+
+def _sample(items: Sequence[Item]) -> tuple[list[Item], Literal["all", "uniform", "none"]]:
+    known = [item for item in items if item.llm is not None]
+    if known and all(i.llm or i.decision.route.reason == "degraded" for i in items):
+        return known, "all"
+    uniform = [item for item in known if item.uniform]
+    return (uniform, "uniform") if uniform else ([], "none")
+
+
+def _why_no_baseline(items: Sequence[Item]) -> str:
+    asked = sum(item.llm is not None for item in items)
+    remedy = (
+        "Ask it on a uniform sample of these decisions, by audits or apart, "
+        "and hand its answers in: ledger_report(rows, always_llm=…)."
+    )
+    if asked == 0:
+        return (
+            "The LLM was never asked, so what always asking it would cost and score is not known. "
+            + remedy
+        )
+    return (
+        f"The LLM answered {asked:,} of {len(items):,} decisions, picked because they needed it; "
+        f"they say nothing about the others, so always asking it has no known price. {remedy}"
+    )
+
+
+def _usd(items: Sequence[Item], *, share: float, audit_rate: float) -> dict[PolicyName, Floats]:
+    """Return `[n]` US dollars of each policy; the keys are the policies that are known."""
+    always = np.array([item.llm.usd for item in items if item.llm is not None])
+    audited = np.array([0.0 if item.asked_llm else audit_rate for item in items])
+    routed = np.array([item.shown.usd for item in items]) + audited * always
+    small = [item.without_llm.usd for item in items if item.without_llm is not None]
+    if len(small) < len(items):
+        return {"routed": routed, "always_llm": always}
+    never = np.array(small)
+    random = (1 - share) * never + share * always
+    return {"routed": routed, "always_llm": always, "never_llm": never, "random": random}
+
+
+def _right(items: Sequence[Item], *, share: float) -> dict[PolicyName, Floats]:
+    """Return `[n_quality]` scores of each policy on the items where all of them are known."""
+    with_small = all(item.without_llm is not None for item in items)
+    rows = []
+    for item in items:
+        small = item.without_llm.right if with_small and item.without_llm else 0.0
+        always = item.llm.right if item.llm else None
+        if item.shown.right is not None and always is not None and small is not None:
+            rows.append((item.shown.right, always, small))
+    routed, always_llm, never = np.array(rows, dtype=np.float64).reshape(-1, 3).T
+    known: dict[PolicyName, Floats] = {"routed": routed, "always_llm": always_llm}
+    if with_small:
+        known |= {"never_llm": never, "random": (1 - share) * never + share * always_llm}
+    return known
+
+
+def _row(
+    policy: PolicyName,
+    items: Sequence[Item],
+    usd: Floats,
+    draws: Floats,
+    right: dict[PolicyName, Floats],
+    share: float,
+) -> PolicyRow:
+    scores = right[policy]
+    n = len(items)
+    shares: dict[PolicyName, Estimate] = {
+        "routed": proportion(sum(item.asked_llm for item in items), n),
+        "always_llm": Estimate(value=1.0, low=None, high=None, n=n),
+        "never_llm": Estimate(value=0.0, low=None, high=None, n=n),
+        "random": Estimate(value=share, low=None, high=None, n=n),
+    }
+    latency = {
+        "routed": [item.shown.latency_s for item in items],
+        "always_llm": [item.llm.latency_s for item in items if item.llm],
+        "never_llm": [item.without_llm.latency_s for item in items if item.without_llm],
+    }.get(policy)
+    low, high = interval(draws * 1000)
+    return PolicyRow(
+        policy=policy,
+        quality=proportion(min(float(scores.sum()), scores.size), scores.size)
+        if scores.size
+        else None,
+        llm_share=shares[policy],
+        usd_per_1000=Estimate(value=float(usd.mean()) * 1000, low=low, high=high, n=n),
+        p50_s=quantile(latency, 0.5) if latency else None,
+        p95_s=quantile(latency, 0.95) if latency else None,
+        simulated=policy != "never_llm" and any(item.simulated for item in items),
+    )
+
+
+def _savings(
+    usd: dict[PolicyName, Floats],
+    draws: dict[PolicyName, Floats],
+    right: dict[PolicyName, Floats],
+    rng: np.random.Generator,
+) -> Savings:
+    n = usd["routed"].size
+    saved = usd["always_llm"] - usd["routed"]
+    low, high = interval((draws["always_llm"] - draws["routed"]) * 1000)
+    fraction = None
+    if usd["always_llm"].sum() > 0:
+        bills = draws["always_llm"]
+        ratios = 1.0 - draws["routed"][bills > 0] / bills[bills > 0]
+        f_low, f_high = interval(ratios)
+        value = float(saved.sum() / usd["always_llm"].sum())
+        fraction = Estimate(value=value, low=f_low, high=f_high, n=n)
+    judged = right["routed"].size
+    random = right.get("random")
+    return Savings(
+        usd_per_1000=Estimate(value=float(saved.mean()) * 1000, low=low, high=high, n=n),
+        fraction=fraction,
+        quality_difference=_difference(right["routed"], right["always_llm"], rng)
+        if judged
+        else None,
+        quality_over_random=None
+        if random is None or not judged
+        else paired_bootstrap(right["routed"], random, rng=rng, resamples=resamples_for(judged)),
+    )
+
+
+def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> Estimate:
+    if np.isin(np.concatenate([first, second]), (0.0, 1.0)).all():
+        return paired_proportion_difference(first, second)
+    return paired_bootstrap(first, second, rng=rng, resamples=resamples_for(first.size))
+
+
+def _gaps(
+    items: Sequence[Item], usd: dict[PolicyName, Floats], right: dict[PolicyName, Floats]
+) -> list[str]:
+    gaps = []
+    if right["routed"].size == 0:
+        any_outcome = any(item.outcome is not None for item in items)
+        gaps.append(NOT_JUDGED if any_outcome else NO_OUTCOMES)
+    if "never_llm" not in usd:
+        gaps.append(NO_SMALL_ANSWER)
+    return gaps
+
+
+def _mean(flags: Sequence[bool]) -> float:
+    return sum(flags) / len(flags) if flags else 0.0

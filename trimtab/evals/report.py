@@ -1,0 +1,207 @@
+"""The report on a ledger: per domain quality, LLM share, cost and latency, with 95 % intervals.
+
+``trimtab.evals.page`` and ``trimtab.cli.report`` show it. Intervals: Wilson for shares and
+quality, order statistics for latency, percentile bootstrap over items for money.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from trimtab.errors import InputError
+from trimtab.evals.document import (
+    Calibration,
+    DomainReport,
+    Monthly,
+    Period,
+    Report,
+    RouteRow,
+    report_to_json,
+)
+from trimtab.evals.items import Canonical, Item, Row, read_items, shown_prediction
+from trimtab.evals.policies import Comparison, compare, resamples_for
+from trimtab.records import Prediction
+from trimtab.stats import (
+    Estimate,
+    bootstrap_means,
+    ece,
+    interval,
+    proportion,
+    quantile,
+    reliability,
+    wilson,
+)
+
+SEED = 0
+"""Seed of the bootstrap, so that the same ledger gives the same report."""
+RELIABILITY_BINS = 10
+TIME_BINS = 24
+
+
+def build_report(
+    rows: Iterable[Row],
+    *,
+    volume: int | None = None,
+    always_llm: Mapping[str, Prediction] | None = None,
+    canonical: Mapping[str, Canonical] | None = None,
+) -> Report:
+    """Return the report on decisions and their outcomes.
+
+    Args:
+        rows: what ``Ledger.scan`` yields.
+        volume: decisions per month and domain, for the monthly figures.
+        always_llm: the LLM's answers by decision id, asked apart on a uniform draw of decisions.
+        canonical: by domain, its ``canonical``; without it words come from the rows themselves.
+
+    Raises:
+        InputError: the volume is not positive, or a row cannot be priced.
+    """
+    if volume is not None and volume <= 0:
+        raise InputError(f"volume={volume} is not positive; give decisions per month, like 100000")
+    by_domain: dict[str, list[Row]] = {}
+    for row in rows:
+        by_domain.setdefault(row[0].domain, []).append(row)
+    known = canonical or {}
+    return Report(
+        domains=tuple(
+            _domain(
+                read_items(by_domain[name], always_llm=always_llm, canonical=known.get(name)),
+                volume=volume,
+            )
+            for name in sorted(by_domain)
+        )
+    )
+
+
+def ledger_report(
+    rows: Iterable[Row],
+    *,
+    volume: int | None = None,
+    always_llm: Mapping[str, Prediction] | None = None,
+    canonical: Mapping[str, Canonical] | None = None,
+) -> dict[str, Any]:
+    """Return :func:`build_report` as one JSON object of schema ``trimtab.report/1``."""
+    report = build_report(rows, volume=volume, always_llm=always_llm, canonical=canonical)
+    return report_to_json(report)
+
+
+def _domain(items: Sequence[Item], *, volume: int | None) -> DomainReport:
+    rng = np.random.default_rng(SEED)
+    n = len(items)
+    decisions = [item.decision for item in items]
+    outcomes = [item.outcome for item in items if item.outcome is not None]
+    usd = np.array([item.usd for item in items])
+    low, high = interval(
+        bootstrap_means(usd[:, None] * 1000, rng=rng, resamples=resamples_for(n))[:, 0]
+    )
+    usd_per_1000 = Estimate(value=float(usd.mean()) * 1000, low=low, high=high, n=n)
+    comparison = compare(items, rng=rng)
+    stamps = [decision.created_at for decision in decisions]
+    return DomainReport(
+        domain=decisions[0].domain,
+        n=n,
+        first=min(stamps),
+        last=max(stamps),
+        bundles=dict(sorted(Counter(d.bundle_id for d in decisions).items())),
+        outcomes=dict(sorted(Counter(outcome.source for outcome in outcomes).items())),
+        quality=_quality(items),
+        llm_share=proportion(sum(item.asked_llm for item in items), n),
+        audited=sum(item.decision.audit for item in items),
+        usd_per_1000=usd_per_1000,
+        reasons=dict(sorted(Counter(d.route.reason for d in decisions).items())),
+        parse_errors=sum(_parse_errors(item) for item in items),
+        simulated=any(item.simulated for item in items),
+        routes=_routes(items),
+        calibration=_calibration(items),
+        periods=_periods(items),
+        comparison=comparison,
+        monthly=None if volume is None else _monthly(volume, usd_per_1000, comparison),
+    )
+
+
+def _quality(items: Sequence[Item]) -> Estimate | None:
+    rewards = [item.outcome.reward for item in items if item.outcome is not None]
+    return proportion(sum(rewards), len(rewards)) if rewards else None
+
+
+def _parse_errors(item: Item) -> int:
+    return int(sum(p.signals.get("parse_errors", 0.0) for p in item.decision.predictions))
+
+
+def _routes(items: Sequence[Item]) -> tuple[RouteRow, ...]:
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(item.route, []).append(item)
+    rows = []
+    for route, group in sorted(groups.items(), key=lambda entry: (-len(entry[1]), entry[0])):
+        seconds = [item.shown.latency_s for item in group]
+        rows.append(
+            RouteRow(
+                route=route,
+                n=len(group),
+                share=proportion(len(group), len(items)),
+                quality=_quality(group),
+                p50_s=quantile(seconds, 0.5),
+                p95_s=quantile(seconds, 0.95),
+                simulated=any("simulated" in item.route for item in group),
+            )
+        )
+    return tuple(rows)
+
+
+def _calibration(items: Sequence[Item]) -> Calibration | None:
+    pairs = []
+    for item in items:
+        shown = shown_prediction(item.decision)
+        if shown is not None and shown.confidence is not None and item.outcome is not None:
+            pairs.append((shown.confidence, item.outcome.reward))
+    if not pairs:
+        return None
+    confidence, right = zip(*pairs, strict=True)
+    bins = reliability(confidence, right, bins=RELIABILITY_BINS)
+    limits = [wilson(min(b.accuracy * b.n, b.n), b.n) for b in bins]
+    return Calibration(
+        n=len(pairs),
+        ece=ece(confidence, right, bins=RELIABILITY_BINS),
+        bins=tuple(bins),
+        accuracy_low=tuple(low for low, _ in limits),
+        accuracy_high=tuple(high for _, high in limits),
+    )
+
+
+def _periods(items: Sequence[Item]) -> tuple[Period, ...]:
+    stamps = [item.decision.created_at for item in items]
+    first, last = min(stamps), max(stamps)
+    width = (last - first) / TIME_BINS or timedelta(microseconds=1)
+    counts: dict[int, Counter[str]] = {}
+    for item, stamp in zip(items, stamps, strict=True):
+        index = min((stamp - first) // width, TIME_BINS - 1)
+        counts.setdefault(index, Counter())[item.route] += 1
+    return tuple(
+        Period(
+            start=first + index * width,
+            end=first + (index + 1) * width,
+            routes=dict(sorted(counts[index].items())),
+        )
+        for index in sorted(counts)
+    )
+
+
+def _monthly(volume: int, usd_per_1000: Estimate, comparison: Comparison) -> Monthly:
+    savings = comparison.savings
+    return Monthly(
+        volume=volume,
+        usd=_scaled(usd_per_1000, volume / 1000),
+        saved_usd=None if savings is None else _scaled(savings.usd_per_1000, volume / 1000),
+    )
+
+
+def _scaled(estimate: Estimate, factor: float) -> Estimate:
+    low = None if estimate.low is None else estimate.low * factor
+    high = None if estimate.high is None else estimate.high * factor
+    return Estimate(value=estimate.value * factor, low=low, high=high, n=estimate.n)
