@@ -14,7 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import IO, Any
 
-from trimtab.domains.choices import Choices, listed, normalise, text_problem
+from trimtab.domains.choices import Choices
+from trimtab.domains.texts import MAX_TEXT_CHARS, listed, normalise, text_problem
 from trimtab.errors import InputError, MissingExtra
 
 SUFFIXES = (".csv", ".jsonl", ".jsonl.gz", ".parquet")
@@ -196,7 +197,7 @@ def _csv_rows(path: Path, lines: Iterable[str], columns: Sequence[str]) -> Itera
     except csv.Error as error:
         raise InputError(
             f"{path}: line {reader.line_num}: {error}; texts have at most "
-            f"{Choices.MAX_TEXT_CHARS:,} characters, and a double quote inside one is doubled"
+            f"{MAX_TEXT_CHARS:,} characters, and a double quote inside one is doubled"
         ) from error
 
 

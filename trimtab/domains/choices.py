@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -10,14 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from trimtab.domains.evidence import evidence_features
+from trimtab.domains.texts import MAX_TEXT_CHARS, listed, normalise, short, text_problem
 from trimtab.errors import IllegalAction, InputError, TruthUnknown
 from trimtab.protocols import Array
+
+__all__ = ["ChoiceState", "Choices", "normalise"]
 
 # Unit separator: stands between text and label in the text form of an answered state. A control
 # character, so that no printable request can be read as answered.
 _ANSWERED = "\x1f"
 _MAX_LABEL_CHARS = 200
-_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Choices:
         InputError: one of them cannot be used; the message names field, value and remedy.
     """
 
-    MAX_TEXT_CHARS: ClassVar[int] = 20_000
+    MAX_TEXT_CHARS: ClassVar[int] = MAX_TEXT_CHARS
 
     def __init__(
         self,
@@ -62,7 +63,7 @@ class Choices:
         references: Mapping[str, str] | None = None,
     ) -> None:
         if not isinstance(name, str) or not name.strip() or not name.isprintable():
-            raise InputError(f"name={_short(name)} is not a name; give one printable line")
+            raise InputError(f"name={short(name)} is not a name; give one printable line")
         self.name = name
         self.labels: tuple[str, ...] = _checked_labels(labels)
         self._index = {label: action for action, label in enumerate(self.labels)}
@@ -70,7 +71,7 @@ class Choices:
         self.descriptions: Mapping[str, str] = self._checked_descriptions(descriptions or {})
         if out_of_scope is not None and out_of_scope not in self._index:
             raise InputError(
-                f"out_of_scope={_short(out_of_scope)} is not one of the labels; add it to labels, "
+                f"out_of_scope={short(out_of_scope)} is not one of the labels; add it to labels, "
                 f"or use one of {listed(self.labels)}"
             )
         self.out_of_scope = out_of_scope
@@ -112,7 +113,7 @@ class Choices:
                 f"the state is answered already, with {self.labels[state.choice]!r}; legal: []"
             )
         if isinstance(action, str):
-            raise IllegalAction(f"action {_short(action)} is no index; legal: {self._legal()}")
+            raise IllegalAction(f"action {short(action)} is no index; legal: {self._legal()}")
         return replace(state, choice=self.index(action))
 
     def is_terminal(self, state: ChoiceState) -> bool:
@@ -171,11 +172,11 @@ class Choices:
             if action is None:
                 action = self._folded.get(answer.casefold())
             if action is None:
-                raise IllegalAction(f"answer {_short(answer)} is no label; legal: {self._legal()}")
+                raise IllegalAction(f"answer {short(answer)} is no label; legal: {self._legal()}")
             return action
         whole = isinstance(answer, int | np.integer) and not isinstance(answer, bool)
         if not whole or not 0 <= answer < len(self.labels):
-            raise IllegalAction(f"action {_short(answer)} is no index; legal: {self._legal()}")
+            raise IllegalAction(f"action {short(answer)} is no index; legal: {self._legal()}")
         return int(answer)
 
     def canonical(self, answer: int | str) -> str:
@@ -192,10 +193,10 @@ class Choices:
         action = self.index(answer)
         key = normalise(state.text)
         if key not in self._truth:
-            raise TruthUnknown(f"domain {self.name!r} has no reference for {_short(state.text)}")
+            raise TruthUnknown(f"domain {self.name!r} has no reference for {short(state.text)}")
         truth = self._truth[key]
         if truth is None:
-            raise TruthUnknown(f"the references of {_short(state.text)} contradict each other")
+            raise TruthUnknown(f"the references of {short(state.text)} contradict each other")
         return 1.0 if truth == action else 0.0
 
     def to_json(self) -> dict[str, Any]:
@@ -245,11 +246,11 @@ class Choices:
         for label, description in descriptions.items():
             if label not in self._index:
                 raise InputError(
-                    f"descriptions holds {_short(label)}, which is not a label; remove it, or use "
+                    f"descriptions holds {short(label)}, which is not a label; remove it, or use "
                     f"one of {listed(self.labels)}"
                 )
             if not isinstance(description, str):
-                raise InputError(f"descriptions[{label!r}]={_short(description)} is not a text")
+                raise InputError(f"descriptions[{label!r}]={short(description)} is not a text")
         return {label: descriptions[label] for label in self.labels if label in descriptions}
 
     def _checked_references(self, references: Mapping[str, str]) -> dict[str, int | None]:
@@ -262,7 +263,7 @@ class Choices:
                 raise InputError(f"references: text {problem}")
             if label not in self._index:
                 raise InputError(
-                    f"references: label {_short(label)} of {_short(text)} is not a label; use one "
+                    f"references: label {short(label)} of {short(text)} is not a label; use one "
                     f"of {listed(self.labels)}"
                 )
             key, action = normalise(text), self._index[label]
@@ -270,66 +271,18 @@ class Choices:
         return truth
 
 
-def normalise(text: str) -> str:
-    """Return the text without case, width and runs of whitespace: the key of equal content.
-
-    NFKC, case folding and NFKC again (folding can leave a text that is not NFKC), then every run
-    of whitespace as one space. Idempotent.
-
-    >>> normalise("  Solve   ＴＨＩＳ ")
-    'solve this'
-    """
-    if not text.isascii():
-        # decomposed first: folding U+0345 must see the marks in canonical order
-        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKD", text).casefold())
-    return " ".join(text.casefold().split())
-
-
-def text_problem(text: object) -> str | None:
-    """Return what is wrong with a request's text and the remedy, or None if it can be used.
-
-    The text itself is never part of the answer: it may be long, secret, or not printable.
-    """
-    if not isinstance(text, str):
-        return f"is a {type(text).__name__}, not a str; pass the request as a str"
-    if len(text) > Choices.MAX_TEXT_CHARS:
-        return (
-            f"has {len(text):,} characters, at most {Choices.MAX_TEXT_CHARS:,} are read; shorten it"
-        )
-    if not text or text.isspace():
-        return "is empty; pass at least one character that is not whitespace"
-    if "\0" in text:
-        return f"holds a NUL character at position {text.index(chr(0))}; remove it"
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        return (
-            f"holds a lone surrogate at position {error.start}; decode the request as UTF-8 "
-            f"before it is passed"
-        )
-    return None
-
-
-def listed(values: Sequence[str]) -> str:
-    """Return the values as a list for an error message, cut after the first twenty."""
-    if len(values) <= _SHOWN:
-        return str(list(values))
-    head = ", ".join(repr(value) for value in values[:_SHOWN])
-    return f"[{head}, … {len(values) - _SHOWN} more]"
-
-
 def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
     if isinstance(labels, str):
-        raise InputError(f"labels={_short(labels)} is one text; give a list of labels")
+        raise InputError(f"labels={short(labels)} is one text; give a list of labels")
     seen: dict[str, str] = {}
     for position, label in enumerate(labels):
         if not isinstance(label, str):
-            raise InputError(f"labels[{position}]={_short(label)} is not a str; write it as text")
+            raise InputError(f"labels[{position}]={short(label)} is not a str; write it as text")
         if not label.strip():
             raise InputError(f"labels[{position}] is empty; give it a name or remove it")
         if label != label.strip() or not label.isprintable() or len(label) > _MAX_LABEL_CHARS:
             raise InputError(
-                f"labels[{position}]={_short(label)} cannot be a label; use at most "
+                f"labels[{position}]={short(label)} cannot be a label; use at most "
                 f"{_MAX_LABEL_CHARS} printable characters on one line, without outer spaces"
             )
         twin = seen.setdefault(label.casefold(), label)
@@ -341,8 +294,3 @@ def _checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
     if len(seen) < 2:
         raise InputError(f"labels={list(labels)!r} leaves nothing to choose; give at least two")
     return tuple(labels)
-
-
-def _short(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) <= 80 else f"{shown[:77]}…"

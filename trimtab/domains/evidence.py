@@ -14,13 +14,16 @@ feature                  is 1 exactly if the text holds
 ``column_number``        a column from 1 to 7 by number, ordinal or word
 ``connect_four_moves``   five or more column digits 1–7 in a row, each at most six times
 ``connect_four_board``   six lines of seven cells
-``maze_drawing``         three or more rows of walls (``#``, ``█``, or ``+--+`` with bars)
+``maze_drawing``         three or more rows of walls (``#``, ``█``, or ``+--+`` with bars), one
+                         a line, or of equal width one after the other
 ``arithmetic``           two numbers joined by an operator, a percentage of a number, a root,
-                         logarithm or trigonometric function, or a factorial
+                         logarithm or trigonometric function of one, or a factorial, beside
+                         no grid
 =======================  =====================================================================
 
-A cell of a grid is a digit or one of ``. _ * ?`` for an empty one; spaces, bars, commas, brackets
-and frame lines between cells are skipped, and at least one cell is a digit.
+A cell of a grid is a digit or one of ``. _ * ?`` for an empty one (``x`` too in a run of 81);
+spaces, bars, commas, slashes, brackets and frame lines between cells are skipped, and at least one
+cell is a digit. Every pattern reads a text in time proportional to its length.
 """
 
 from __future__ import annotations
@@ -61,7 +64,8 @@ _ARXIV = re.compile(
     re.IGNORECASE,
 )
 # Possessive, so that a long block is read once.
-_BLOCK = re.compile(r"(?<![\w.])(?=[0-9._*?|+\[])(?:[0-9._*?|,;\[\]\s]|[-+=]{3,})++")
+_BLOCK = re.compile(r"(?<![\w.])(?=[0-9._*?|+\[])(?:[0-9._*?|,;/\[\]\s]|[-+=]{3,})++")
+_RUN_81 = re.compile(r"(?<![\w.*?])[0-9._*?xX]{81}(?=\.?(?:[^\w.*?]|$))")
 _CELL = re.compile(r"[0-9._*?]")
 _GRID_DIGITS = {16: frozenset("01234"), 36: frozenset("0123456"), 81: frozenset("0123456789")}
 _WHOLE = re.compile(r"(?<![\w.])[0-9]+(?!\w|\.[0-9])")
@@ -76,20 +80,22 @@ _COLUMN = re.compile(
 _MOVES = re.compile(
     r"(?<![\w.^*/+-])(?:[1-7]{5,42}|[1-7](?:(?:, ?| |-)[1-7]){4,41})(?![\w^*/+-]|\.[0-9]|,? [0-9])"
 )
-_BOARD_ROW = re.compile(r"^[ \t]*\|?(?:[ \t|]*[.xoyrXOYR_0-2●○-]){7}[ \t|]*$")
-_WALL_ROW = re.compile(
-    r"^[ \t]*(?:[#█▓](?:[ #█▓.·SsEeGgXx@*o_A-B]*)|[ .·SsEeGg@*]*[#█▓].*[#█▓.·])$"
-)
-_FRAME_ROW = re.compile(r"^[ \t]*(?:\+(?:[- ]*\+)+|\|[ .·SsEeGgXx@*o|_]*\|)[ \t]*$")
-_NUMBER = r"[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?"
+_BOARD_ROW = re.compile(r"(?:[ \t|]*+[.xoyrXOYR_0-2●○-]){7}[ \t|]*")
+_WALL_ROW = re.compile(r"[ \t]*[#█▓ .·A-Za-z@*]*[#█▓][#█▓ .·A-Za-z@*]*[#█▓][ \t]*")
+_FRAME_ROW = re.compile(r"[ \t]*(?:\+(?:[- ]*\+)+|\|[ .·SsEeGgXx@*o|_]*\|)[ \t]*")
+_TOKEN = re.compile(r"[^\s/,;]+")
+_MAZE_TOKEN = re.compile(r"(?=.*[#█▓.·])[#█▓.·A-Za-z@*><|_-]{3,}")
+_WALL = re.compile(r"[#█▓]")
+_NUMBER = r"[0-9](?:,?[0-9])*+(?:\.[0-9]+)?(?:e[-+]?[0-9]+)?+"
 _ARITHMETIC = re.compile(
-    rf"(?<![\w.]){_NUMBER}\)*(?:\s?(?:\*\*|[+*^×÷·∙])\s?| [-−–/x] |/(?![0-9.]+/))\(*[-−]?"
-    rf"(?:{_NUMBER}|sqrt|√|π|pi\b)(?!/[0-9])"
-    rf"|(?<![\w.]){_NUMBER}\s?(?:plus|minus|times|over|mod(?:ulo)?|divided by|multiplied by"
-    rf"|to the (?:power(?: of)?)|to the [0-9]+(?:th|rd|nd|st) power)\b"
-    rf"|(?<![\w.]){_NUMBER}\s?(?:%|per ?cent) of\b"
-    rf"|\b(?:sqrt|log2?|log10|ln|exp|sin|cos|tan)\s?\(\s?-?[0-9]|√\s?[0-9]"
-    rf"|\b(?:square|cube) root of [0-9]|(?<![\w.])[0-9]+!(?=$|\s|[-+*/)=.?,])(?<!24!)",
+    rf"(?<![\w.])(?<![0-9],){_NUMBER}(?:"
+    r"[a-z]?\)*+(?:\s?(?:\*\*|[+*^×÷·∙])\s?| [-−–/x] |/(?![0-9.]+/))"
+    rf"\(*+[-−]?(?:{_NUMBER}|π)(?!/[0-9])"
+    r"|\s?(?:plus|minus|times|over|mod(?:ulo)?|(?:divided|multiplied) by|to the power)\b"
+    r"|\s?(?:%|per ?cent) of \$?[0-9]"
+    r"|!\s?[-+*/^=)?])"
+    r"|\b(?:sqrt|log2?|log10|ln|exp|sin|cos|tan)(?:\s?\(| of )\s?-?[0-9]|√\s?[0-9]|\be\^[0-9]"
+    r"|\b(?:square|cube)(?: root)? of [0-9]",
     re.IGNORECASE,
 )
 
@@ -110,8 +116,8 @@ def _found(text: str) -> Iterator[str]:
         lines = text.split("\n")
         if _rows_in_a_row(_BOARD_ROW, lines) == 6:
             yield "connect_four_board"
-        if _rows_in_a_row(_WALL_ROW, lines) >= 3 or _rows_in_a_row(_FRAME_ROW, lines) >= 3:
-            yield "maze_drawing"
+    if _has_maze(text):
+        yield "maze_drawing"
     if not _DIGIT.search(text):
         return
     ids = {match[1].lower() for match in _ARXIV.finditer(text)}
@@ -124,7 +130,7 @@ def _found(text: str) -> Iterator[str]:
     yield from _four_numbers(text)
     if not grids and _has_moves(text):
         yield "connect_four_moves"
-    if _ARITHMETIC.search(text):
+    if not grids and _ARITHMETIC.search(text):
         yield "arithmetic"
 
 
@@ -132,6 +138,8 @@ def _grids(text: str) -> list[str]:
     if len(text) < min(_GRID_DIGITS):
         return []
     sizes = {size for match in _BLOCK.finditer(text) if (size := _grid_size(match[0])) is not None}
+    if len(text) >= 81 and any(_DIGIT.search(match[0]) for match in _RUN_81.finditer(text)):
+        sizes.add(81)
     return [f"grid_{size}" for size in sorted(sizes)]
 
 
@@ -171,10 +179,30 @@ def _has_moves(text: str) -> bool:
     return False
 
 
+def _has_maze(text: str) -> bool:
+    if "\n" in text:
+        lines = text.split("\n")
+        if _rows_in_a_row(_WALL_ROW, lines) >= 3:
+            return True
+        if "+-" in text and _rows_in_a_row(_FRAME_ROW, lines) >= 3:
+            return True
+    if not _WALL.search(text):
+        return False
+    run: list[str] = []
+    for token in (*_TOKEN.findall(text), ""):
+        if not _MAZE_TOKEN.fullmatch(token) or (run and len(token) != len(run[0])):
+            if len(run) >= 3 and len(_WALL.findall("".join(run))) >= 2:
+                return True
+            run = []
+        if _MAZE_TOKEN.fullmatch(token):
+            run.append(token)
+    return False
+
+
 def _rows_in_a_row(row: re.Pattern[str], lines: list[str]) -> int:
     """Return the length of the longest run of neighbouring lines that match."""
     longest = run = 0
     for line in lines:
-        run = run + 1 if row.match(line) else 0
+        run = run + 1 if row.fullmatch(line) else 0
         longest = max(longest, run)
     return longest

@@ -112,8 +112,8 @@ def load(folder: Path, *, domain: str | None = None) -> LoadedBundle:
     bundle, manifest = read_manifest(folder)
     if domain is not None and bundle.domain != domain:
         raise BundleError(
-            f"{folder / MANIFEST}: domain={bundle.domain!r}, not {domain!r}; load a bundle that was "
-            f"trained for {domain!r}"
+            f"{folder / MANIFEST}: domain={bundle.domain!r}, not {domain!r}; load a bundle that "
+            f"was trained for {domain!r}"
         )
     expected = {MANIFEST, *manifest["files"]}
     for present in sorted(folder.iterdir()):
