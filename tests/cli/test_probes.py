@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.loopback import choosing, completion, serving
 from trimtab.cli.doctor import examine
 from trimtab.cli.probes import (
     Question,
@@ -32,51 +27,6 @@ from trimtab.errors import (
     PriceUnknown,
 )
 from trimtab.settings import Settings, load_settings
-
-
-@contextmanager
-def llm_server(reply: str) -> Iterator[str]:
-    """Serve one fixed reply in the form of a chat completion; yields the base URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            body = json.dumps(completion(reply)).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # its name upstream
-            del format, args
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-def completion(reply: str) -> dict[str, Any]:
-    return {
-        "id": "1",
-        "object": "chat.completion",
-        "created": 1,
-        "model": "some-model",
-        "choices": [
-            {
-                "index": 0,
-                "message": {"role": "assistant", "content": reply},
-                "finish_reason": "stop",
-            }
-        ],
-        "usage": {"prompt_tokens": 50, "completion_tokens": 5, "total_tokens": 55},
-    }
 
 
 def outside(url: str, tmp_path: Path) -> Settings:
@@ -169,16 +119,16 @@ def test_an_absent_embedder_is_named_with_its_command(tmp_path: Path) -> None:
 
 
 def test_a_legal_reply_passes_both_probes_with_one_question(tmp_path: Path) -> None:
-    with llm_server('{"action": "calculate"}') as url:
-        question = Question(lambda: outside(url, tmp_path))
+    with serving([choosing("calculate")]) as server:
+        question = Question(lambda: outside(server.url, tmp_path))
         assert "50 + 5 tokens" in question.answered()
     # the server is gone: the second probe reads the same answer
     assert question.legal() == "answered 'calculate', a legal action"
 
 
 def test_an_unreadable_reply_is_an_answer_but_no_structured_output(tmp_path: Path) -> None:
-    with llm_server("I would rather not say.") as url:
-        question = Question(lambda: outside(url, tmp_path))
+    with serving(lambda request: completion("I would rather not say.")) as server:
+        question = Question(lambda: outside(server.url, tmp_path))
         assert "a reply came" in question.answered()
     with pytest.raises(ParseError):
         question.legal()
