@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
@@ -9,7 +10,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Checkpointer, Overwrite
 
-from trimtab.graphs.nodes import DecideNodes
+from trimtab.graphs.nodes import DecideNodes, Update
 from trimtab.graphs.state import ADDITIVE, DecideContext, DecideInput, DecideState
 
 Graph = CompiledStateGraph[DecideState, DecideContext, Any, DecideState]
@@ -61,8 +62,7 @@ def build(
         context_schema=DecideContext,
         input_schema=DecideState if resumable else DecideInput,
     )
-    actions = {
-        "reset": reset,
+    actions: dict[str, Callable[[DecideState], Update]] = {
         "meta_controller": nodes.meta_controller,
         "retrieve": nodes.retrieve,
         "policy": nodes.agent("policy"),
@@ -71,10 +71,11 @@ def build(
         "human": nodes.human,
         "record": nodes.record,
     }
+    graph.add_node("reset", reset, metadata={"description": DESCRIPTIONS["reset"]})
     for name, action in actions.items():
         graph.add_node(name, action, metadata={"description": DESCRIPTIONS[name]})
     if resumable:
-        graph.add_conditional_edges(START, entry, list(actions))
+        graph.add_conditional_edges(START, entry, list(DESCRIPTIONS))
     else:
         graph.add_edge(START, "reset")
     for name, successors in SUCCESSORS.items():

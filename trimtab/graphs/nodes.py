@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trimtab.agents import human as human_agent
+from trimtab.agents.llm import UnreadableReply
 from trimtab.agents.routing import most_confident
 from trimtab.errors import (
     ContextOverflow,
@@ -36,6 +37,7 @@ from trimtab.records import (
     prediction_from_json,
     prediction_to_json,
     route_to_json,
+    usage_to_json,
 )
 
 logger = logging.getLogger(__name__)
@@ -108,7 +110,8 @@ class DecideNodes:
         _check_context(context)
         serving = self.serving(context.domain)
         serving.domain.from_text(state["text"])
-        decision_id = state.get("decision_id") or self.new_id()
+        # never from the state: a thread's channels outlive a request
+        decision_id = context.decision_id or self.new_id()
         admission = serving.rule.admit(decision_id)
         return {
             "decision_id": decision_id,
@@ -127,6 +130,7 @@ class DecideNodes:
             "steps": [],
             "passages": [],
             "route": {},
+            "lost": usage_to_json(Usage()),
             "decision": {},
             "enter": "",
             "next": "route" if context.mode == "llm_only" else "meta_controller",
@@ -200,8 +204,13 @@ class DecideNodes:
             if not trail:
                 raise
             logger.warning("degraded: %s shown instead of the LLM: %s", trail[-1].agent, error)
-            threshold = state["route"]["threshold"]
-            return {"route": route_to_json(_best(trail, "degraded", threshold)), "next": "record"}
+            degraded = _best(trail, "degraded", state["route"]["threshold"])
+            lost = error.usage if isinstance(error, UnreadableReply) else Usage()
+            return {
+                "route": route_to_json(degraded),
+                "lost": usage_to_json(lost),
+                "next": "record",
+            }
         route = {**state["route"], "agent": prediction.agent, "confidence": prediction.confidence}
         return {"predictions": [prediction_to_json(prediction)], "route": route, "next": "record"}
 
@@ -234,7 +243,7 @@ class DecideNodes:
             answer=serving.domain.canonical(shown.action),
             route=route,
             predictions=tuple(trail),
-            usage=sum((prediction.usage for prediction in trail), Usage()),
+            usage=sum((prediction.usage for prediction in trail), Usage(**state["lost"])),
             bundle_id=serving.bundle_id,
             propensity=state["propensity"],
             created_at=datetime.fromisoformat(state["created_at"]),

@@ -22,7 +22,7 @@ class DecideState(TypedDict, total=False):
 
     Attributes:
         text: text form of the domain state to decide.
-        decision_id: drawn by ``reset`` unless the caller gives one.
+        decision_id: taken from the context, or drawn by ``reset``.
         created_at: ISO 8601, UTC.
         domain, mode, expert, budget: copied from the context by ``reset``, so that routing
             functions need nothing but the state.
@@ -31,6 +31,7 @@ class DecideState(TypedDict, total=False):
         steps: what the meta-controller chose each time, with gains and prices.
         passages: context for the agents that read it.
         route: whose answer is shown, and why.
+        lost: usage of LLM replies that could not be read; it is part of the decision's price.
         next: the node that follows.
         enter: node at which a half-finished decision enters; empty for a new one.
         decision: the finished decision, as it stands in the ledger.
@@ -49,6 +50,7 @@ class DecideState(TypedDict, total=False):
     steps: Annotated[list[dict[str, Any]], operator.add]
     passages: list[dict[str, Any]]
     route: dict[str, Any]
+    lost: dict[str, float]
     next: str
     enter: str
     decision: dict[str, Any]
@@ -68,6 +70,7 @@ class DecideContext:
         budget_usd: most that one decision may cost in US dollars; empty for no limit.
         budget_seconds: most seconds that may pass before the expert is asked; empty for no limit.
         budget_calls: most predictions that may be made; empty for no limit.
+        decision_id: an id of the caller's own; drawn if empty.
     """
 
     domain: str = field(default="assistant", metadata={"description": "domain of the text"})
@@ -76,3 +79,4 @@ class DecideContext:
     budget_usd: float | None = None
     budget_seconds: float | None = None
     budget_calls: int | None = None
+    decision_id: str = ""

@@ -1,0 +1,154 @@
+"""The command ``trimtab``: every subcommand, and how errors end it.
+
+Exit codes: 0 done, 1 a check failed, 2 an error that the message explains, 3 a peer of a
+benchmark is not installed. Heavy modules are imported inside the commands, so that ``--help``
+answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import trimtab
+from trimtab.cli.bench import bench_app
+from trimtab.cli.data import data_app
+from trimtab.cli.ledger import ledger_app
+from trimtab.cli.llm import llm_app
+from trimtab.cli.output import console, emit
+from trimtab.cli.setup import setup_app
+from trimtab.errors import TrimtabError
+from trimtab.records import Mode
+
+app = typer.Typer(
+    name="trimtab",
+    help="An agent that learns when it does not need the LLM.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(setup_app, name="setup")
+app.add_typer(bench_app, name="bench")
+app.add_typer(data_app, name="data")
+app.add_typer(ledger_app, name="ledger")
+app.add_typer(llm_app, name="llm")
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+BundleOption = Annotated[
+    list[Path] | None, typer.Option("--bundle", help="Bundle of a domain of yours; repeatable.")
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"trimtab {trimtab.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log details.")] = False,
+) -> None:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO if verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+
+
+@app.command()
+def decide(
+    text: Annotated[str, typer.Argument(help="The request.")],
+    domain: Annotated[str, typer.Option(help="Domain of the text.")] = "assistant",
+    mode: Annotated[
+        Literal["auto", "neural_only", "llm_only"], typer.Option(help="Who may answer.")
+    ] = "auto",
+    bundle: BundleOption = None,
+    as_json: Json = False,
+) -> None:
+    """Decide on one text and print the answer with its trail."""
+    from trimtab.app.client import Trimtab
+    from trimtab.cli.tables import decision_table
+    from trimtab.records import decision_to_json
+
+    with Trimtab(bundles=named_bundles(bundle)) as client:
+        chosen: Mode = mode
+        decision = client.decide(domain, text, mode=chosen)
+    if as_json:
+        emit(decision_to_json(decision), schema="trimtab.decision/1")
+    else:
+        console.print(decision_table(decision))
+        typer.echo(decision.answer)
+
+
+@app.command()
+def train(
+    table: Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet of labelled texts.")],
+    domain: Annotated[str, typer.Option(help="Name of the domain that the table makes.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
+    text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
+    label_column: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
+    oos_label: Annotated[
+        str | None, typer.Option(help="Label that stands for: none of the others.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Train the text tiers on a table of yours and pack them into a bundle."""
+    from trimtab.app.training import train_choices
+    from trimtab.cli.tables import metrics_table
+
+    packed = train_choices(
+        table,
+        domain=domain,
+        out=out,
+        text_column=text_column,
+        label_column=label_column,
+        oos_label=oos_label,
+        seed=seed,
+        progress=lambda line: console.print(f"[dim]{line}[/dim]"),
+    )
+    if as_json:
+        emit(
+            {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
+            schema="trimtab.train/1",
+        )
+    else:
+        console.print(metrics_table("ladder", packed.metrics))
+        typer.echo(str(out))
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to bind to.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to bind to.")] = 8765,
+    bundle: BundleOption = None,
+) -> None:
+    """Serve the HTTP API on loopback."""
+    from trimtab.app.serve import run
+
+    run(host=host, port=port, bundles=named_bundles(bundle))
+
+
+def named_bundles(folders: list[Path] | None) -> dict[str, Path]:
+    """Return bundle folders by the domain that their manifests name."""
+    from trimtab.release.bundle import load
+
+    return {load(folder).bundle.domain: folder for folder in folders or []}
+
+
+def main() -> None:
+    """Run the command line; errors of trimtab are one line on stderr and exit code 2."""
+    try:
+        app()
+    except TrimtabError as error:
+        console.print(f"[bold red]{type(error).__name__}[/bold red]: ", end="")
+        console.print(str(error), markup=False)
+        sys.exit(2)

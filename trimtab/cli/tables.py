@@ -1,0 +1,40 @@
+"""Rich tables of decisions and ladders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.table import Table
+
+from trimtab.records import Decision
+
+
+def decision_table(decision: Decision) -> Table:
+    """Return the trail of a decision, one row a prediction."""
+    table = Table(
+        title=f"{decision.domain}: {decision.answer} "
+        f"({decision.route.agent}, {decision.route.reason})"
+    )
+    for heading in ("agent", "tier", "answer", "confidence", "ms", "USD"):
+        table.add_column(heading, justify="left" if heading in ("agent", "tier") else "right")
+    for prediction in decision.predictions:
+        confidence = prediction.confidence
+        table.add_row(
+            prediction.agent,
+            prediction.tier,
+            str(prediction.action),
+            "-" if confidence is None else f"{confidence:.3f}",
+            f"{prediction.usage.latency_s * 1e3:.2f}",
+            f"{prediction.usage.cost_usd:.2e}",
+        )
+    return table
+
+
+def metrics_table(title: str, metrics: Mapping[str, float]) -> Table:
+    """Return metrics by name, one row each."""
+    table = Table(title=title)
+    table.add_column("measure")
+    table.add_column("value", justify="right")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.4g}")
+    return table
