@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from trimtab.agents.meta_controller import CheapestFirst
 from trimtab.agents.routing import ThresholdRule
 from trimtab.domains.choices import Choices, ChoiceState
-from trimtab.graphs.nodes import DecideNodes, Serving
+from trimtab.graphs.nodes import DecideNodes
+from trimtab.graphs.serving import Serving
 from trimtab.protocols import AnyAgent, Ledger
 from trimtab.records import Passage, Prediction, Usage
 

@@ -212,6 +212,11 @@ def usage_to_json(usage: Usage) -> dict[str, Any]:
     }
 
 
+def usage_from_json(plain: Mapping[str, Any]) -> Usage:
+    """Return the usage that :func:`usage_to_json` wrote."""
+    return Usage(**plain)
+
+
 # written out by hand: dataclasses.asdict copies deeply and costs ten times as much, and every
 # decision passes here several times
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,7 +261,7 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
 def prediction_from_json(plain: Mapping[str, Any]) -> Prediction:
     """Return the prediction that :func:`prediction_to_json` wrote."""
     values = dict(plain)
-    values["usage"] = Usage(**values["usage"])
+    values["usage"] = usage_from_json(values["usage"])
     values["probs"] = None if values["probs"] is None else tuple(values["probs"])
     return Prediction(**values)
 
@@ -293,7 +298,7 @@ def decision_from_json(plain: Mapping[str, Any]) -> Decision:
     """Return the decision that :func:`decision_to_json` wrote."""
     values = dict(plain)
     values["route"] = Route(**values["route"])
-    values["usage"] = Usage(**values["usage"])
+    values["usage"] = usage_from_json(values["usage"])
     values["predictions"] = tuple(prediction_from_json(p) for p in values["predictions"])
     values["created_at"] = datetime.fromisoformat(values["created_at"])
     return Decision(**values)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, shipped_bundle
 from trimtab.errors import ConfigError, InputError
-from trimtab.graphs.nodes import DecideNodes, Serving, new_decision_id, utc_now
+from trimtab.graphs.nodes import DecideNodes, new_decision_id, utc_now
+from trimtab.graphs.serving import Serving
 from trimtab.graphs.state import ADDITIVE, DecideContext, DecideState
 from trimtab.ledger import SqliteLedger
 from trimtab.protocols import Ledger

@@ -16,7 +16,7 @@ from trimtab.agents.policy import TextPolicy
 from trimtab.agents.routing import ThresholdRule
 from trimtab.embedding import load_embedder
 from trimtab.errors import EmbedderMissing
-from trimtab.graphs.nodes import FEW_SHOT, Serving
+from trimtab.graphs.serving import FEW_SHOT, Serving
 from trimtab.pricing import PriceTable, load_prices
 from trimtab.protocols import AnyAgent, AnyDomain, Embedder
 from trimtab.release.bundle import LoadedBundle, load

@@ -10,7 +10,8 @@ from trimtab.datasets.tables import LabelledText, read_table
 from trimtab.domains.choices import Choices
 from trimtab.records import Bundle
 from trimtab.settings import Settings, load_settings
-from trimtab.training.text_policy import TextPolicyConfig, train_text_policy
+from trimtab.training.ladder_fit import TextPolicyConfig
+from trimtab.training.text_policy import train_text_policy
 
 
 def train_choices(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
@@ -10,7 +9,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Checkpointer, Overwrite
 
-from trimtab.graphs.nodes import DecideNodes, Update
+from trimtab.graphs.nodes import DecideNodes, Node
 from trimtab.graphs.state import ADDITIVE, DecideContext, DecideInput, DecideState
 
 Graph = CompiledStateGraph[DecideState, DecideContext, Any, DecideState]
@@ -52,7 +51,9 @@ def build(
     """
 
     def reset(state: DecideState, runtime: Runtime[DecideContext]) -> dict[str, Any]:
-        update = nodes.reset(state, runtime.context or DecideContext())
+        # the engine passes None where the caller gives no context
+        context = DecideContext() if runtime.context is None else runtime.context
+        update = nodes.reset(state, context)
         # a thread's channels outlive a request: without Overwrite the next request on the same
         # thread would see this one's predictions
         return {**update, **{name: Overwrite(update[name]) for name in ADDITIVE}}
@@ -62,7 +63,7 @@ def build(
         context_schema=DecideContext,
         input_schema=DecideState if resumable else DecideInput,
     )
-    actions: dict[str, Callable[[DecideState], Update]] = {
+    actions: dict[str, Node] = {
         "meta_controller": nodes.meta_controller,
         "retrieve": nodes.retrieve,
         "policy": nodes.agent("policy"),

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from trimtab.agents import human as human_agent
 from trimtab.agents.llm import UnreadableReply
@@ -23,8 +23,9 @@ from trimtab.errors import (
     ParseError,
     UnknownDomain,
 )
+from trimtab.graphs.serving import FEW_SHOT, Serving
 from trimtab.graphs.state import DecideContext, DecideState
-from trimtab.protocols import AnyAgent, AnyDomain, Ledger, MetaController, Retriever, RoutingRule
+from trimtab.protocols import AnyAgent, AnyDomain, Ledger
 from trimtab.records import (
     Budget,
     Decision,
@@ -37,15 +38,20 @@ from trimtab.records import (
     prediction_from_json,
     prediction_to_json,
     route_to_json,
+    usage_from_json,
     usage_to_json,
 )
 
 logger = logging.getLogger(__name__)
 Update = dict[str, Any]
-MODES = ("auto", "neural_only", "llm_only")
-EXPERTS = ("llm", "human")
-FEW_SHOT = 8
-"""Labelled examples that an agent reading context is given."""
+
+
+class Node(Protocol):
+    """A step of the graph: reads the state, returns the channels that it changes."""
+
+    def __call__(self, state: DecideState) -> Update:
+        """Run the step."""
+        ...
 
 
 def new_decision_id() -> str:
@@ -56,31 +62,6 @@ def new_decision_id() -> str:
 def utc_now() -> datetime:
     """Return the time of day, aware, in UTC."""
     return datetime.now(UTC)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Serving:
-    """All that answers one domain; replaced as a whole, never altered.
-
-    Attributes:
-        domain: rules and text form.
-        agents: the small models, cheapest first.
-        meta_controller: chooses among ``agents``.
-        rule: decides between their answer and the expert.
-        expert: gives the LLM agent; called on first use only, because opening it may be slow.
-        expert_price_usd: upper estimate of what one answer of the LLM costs.
-        retriever: finds labelled examples for agents that read context; None for no examples.
-        bundle_id: the released weights.
-    """
-
-    domain: AnyDomain
-    agents: Sequence[AnyAgent]
-    meta_controller: MetaController
-    rule: RoutingRule
-    expert: Callable[[], AnyAgent]
-    expert_price_usd: Callable[[], float]
-    retriever: Retriever | None
-    bundle_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +88,6 @@ class DecideNodes:
 
     def reset(self, state: DecideState, context: DecideContext) -> Update:
         """Start a decision: clear the channels, check the request, draw the admission."""
-        _check_context(context)
         serving = self.serving(context.domain)
         serving.domain.from_text(state["text"])
         # never from the state: a thread's channels outlive a request
@@ -162,7 +142,7 @@ class DecideNodes:
         plain = [{**asdict(p), "metadata": dict(p.metadata)} for p in passages]
         return {"passages": plain, "next": chosen or state["expert"]}
 
-    def agent(self, name: str) -> Callable[[DecideState], Update]:
+    def agent(self, name: str) -> Node:
         """Return the node that runs one of the small models."""
 
         def run(state: DecideState) -> Update:
@@ -243,7 +223,7 @@ class DecideNodes:
             answer=serving.domain.canonical(shown.action),
             route=route,
             predictions=tuple(trail),
-            usage=sum((prediction.usage for prediction in trail), Usage(**state["lost"])),
+            usage=sum((prediction.usage for prediction in trail), usage_from_json(state["lost"])),
             bundle_id=serving.bundle_id,
             propensity=state["propensity"],
             created_at=datetime.fromisoformat(state["created_at"]),
@@ -263,17 +243,6 @@ class DecideNodes:
             return False
         spent = sum(prediction.usage.cost_usd for prediction in trail)
         return spent + serving.expert_price_usd() > budget.usd
-
-
-def _check_context(context: DecideContext) -> None:
-    if context.mode not in MODES:
-        raise InputError(f"mode={context.mode!r} is not known; use one of {list(MODES)}")
-    if context.expert not in EXPERTS:
-        raise InputError(f"expert={context.expert!r} is not known; use one of {list(EXPERTS)}")
-    for name in ("budget_usd", "budget_seconds", "budget_calls"):
-        limit = getattr(context, name)
-        if limit is not None and not limit >= 0:
-            raise InputError(f"{name}={limit} is negative; give a limit of at least 0, or none")
 
 
 def _trail(state: DecideState) -> list[Prediction]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal, TypedDict
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
+from trimtab.errors import InputError
 from trimtab.records import Mode
 
 Expert = Literal["llm", "human"]
@@ -73,10 +74,20 @@ class DecideContext:
         decision_id: an id of the caller's own; drawn if empty.
     """
 
-    domain: str = field(default="assistant", metadata={"description": "domain of the text"})
+    domain: str = "assistant"
     mode: Mode = "auto"
     expert: Expert = "llm"
     budget_usd: float | None = None
     budget_seconds: float | None = None
     budget_calls: int | None = None
     decision_id: str = ""
+
+    def __post_init__(self) -> None:
+        for name, known in (("mode", get_args(Mode)), ("expert", get_args(Expert))):
+            if getattr(self, name) not in known:
+                value = getattr(self, name)
+                raise InputError(f"{name}={value!r} is not known; use one of {list(known)}")
+        for name in ("budget_usd", "budget_seconds", "budget_calls"):
+            limit = getattr(self, name)
+            if limit is not None and not limit >= 0:
+                raise InputError(f"{name}={limit} is not a limit; give at least 0, or none")
