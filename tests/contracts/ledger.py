@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -167,7 +168,7 @@ class LedgerContract:
 
     def test_closed_ledger_refuses_every_call(self, ledger: Ledger) -> None:
         ledger.close()
-        calls = [
+        calls: list[Callable[[], object]] = [
             lambda: ledger.append(make_decision()),
             lambda: ledger.resolve(make_outcome()),
             ledger.flush,

@@ -24,6 +24,7 @@ from trimtab.protocols import Ledger
 from trimtab.records import Decision, Outcome, Prediction, Route, Usage
 
 ROOT = Path(__file__).parents[2]
+FLOAT32: Any = np.float32(1.0)  # a number, but none that JSON knows
 
 
 @pytest.fixture
@@ -180,7 +181,7 @@ def test_reopened_ledger_continues_its_chain(tmp_path: Path) -> None:
         ({"propensity": math.nan}, "propensity"),
         ({"created_at": datetime(2026, 1, 1)}, "created_at"),  # noqa: DTZ001
         ({"usage": Usage(cost_usd=math.nan)}, "JSON"),
-        ({"usage": Usage(cpu_s=np.float32(1.0))}, "float32"),
+        ({"usage": Usage(cpu_s=FLOAT32)}, "float32"),
         (
             {"predictions": (Prediction(agent="p", action=0, confidence=1, probs=(math.inf,)),)},
             "pro",

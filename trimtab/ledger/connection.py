@@ -93,8 +93,9 @@ def check_version(path: Path, *, application_id: int, version: int) -> None:
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """Bring the file to the current format, one numbered migration after the other."""
-    if user_version(connection) == VERSION:
-        check_version(path, application_id=_application_id(connection), version=VERSION)
+    version = user_version(connection)
+    check_version(path, application_id=_application_id(connection), version=version)
+    if version == VERSION:
         return
     _use_write_ahead_log(connection, path)
     connection.execute("BEGIN IMMEDIATE")

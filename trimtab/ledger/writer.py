@@ -93,6 +93,7 @@ class Writer:
         self._now = now
         self._connect = connect
         self._connection: sqlite3.Connection | None = self._open()
+        self._identity = _identity(path)
         self._pid = os.getpid()
         # Reentrant: the garbage collector may call request_stop on a thread that holds it.
         self._lock = threading.RLock()
@@ -256,6 +257,12 @@ class Writer:
         return error if isinstance(error, LedgerError) else None
 
     def _connected(self) -> sqlite3.Connection:
+        # A deleted file still takes rows, which vanish when it is closed: look at the name.
+        if _identity(self._path) != self._identity:
+            raise LedgerError(
+                f"ledger {self._path} was moved, deleted or replaced while it was open; put it "
+                "back, or close the ledger and open it again"
+            )
         if self._connection is None:
             self._connection = self._open()
         return self._connection
@@ -265,3 +272,12 @@ class Writer:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return what tells the file from another of its name, None where there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
