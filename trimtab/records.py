@@ -229,13 +229,9 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalReport:
-    """Scores of one system on a list of examples, item by item, so that two can be paired.
+    """Scores of one system on examples, item by item, so that two systems can be paired.
 
-    Attributes:
-        domain: name of the domain.
-        bundle_id: the released weights that answered.
-        items: states in text form, in the order of the scores.
-        scores: one value per item, by the score's name.
+    ``items`` are states in text form; ``scores`` hold one value per item, by the score's name.
     """
 
     domain: str

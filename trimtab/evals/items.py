@@ -78,13 +78,13 @@ class Words:
         """Return the reward of an action on a decided item, None where it cannot be known."""
         if outcome is None or action == REDACTED:
             return None
-        if action == decision.action:
-            return outcome.reward
-        if outcome.reference is None or outcome.reference == REDACTED:
-            return None
         words = self._canonical(action) if self._canonical else self._words.get(action)
         if words is None and isinstance(action, str):
             words = action
+        if action == decision.action or words == decision.answer:
+            return outcome.reward
+        if outcome.reference is None or outcome.reference == REDACTED:
+            return None
         if words is not None:
             return float(words == outcome.reference)
         return 0.0 if outcome.reference in self._actions else None

@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from tests.evals.goldens import assert_golden
+from tests.evals.test_report import mixed
+from tests.evals.traffic import stream
+from trimtab.cli.report import print_report, report
+from trimtab.errors import ConfigError, InputError, LedgerError
+from trimtab.evals.document import report_from_json
+from trimtab.evals.report import build_report
+from trimtab.ledger import SqliteLedger
+
+app = typer.Typer()
+app.command()(report)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    path = tmp_path / "ledger.sqlite"
+    with SqliteLedger(path) as rows:
+        for made, given in [*stream(60), *stream(5, domain="other")]:
+            rows.append(made)
+            if given is not None:
+                rows.resolve(given)
+    return path
+
+
+def printed(width: int = 110) -> str:
+    to = Console(file=io.StringIO(), width=width, color_system=None)
+    print_report(build_report(mixed(), volume=100_000), to)
+    assert isinstance(to.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in to.file.getvalue().splitlines()) + "\n"
+
+
+def test_the_tables_read_as_reviewed() -> None:
+    assert_golden("report.txt", printed())
+
+
+def test_markup_in_a_name_is_not_obeyed() -> None:
+    to = Console(file=io.StringIO(), width=110, color_system=None)
+    print_report(build_report(stream(3, domain="[red]x[/red]")), to)
+    assert isinstance(to.file, io.StringIO)
+    assert "[red]x[/red]: 3 decisions" in to.file.getvalue()
+
+
+def test_an_empty_ledger_says_what_to_do() -> None:
+    to = Console(file=io.StringIO(), width=110, color_system=None)
+    print_report(build_report([]), to)
+    assert isinstance(to.file, io.StringIO)
+    assert "trimtab decide" in to.file.getvalue()
+
+
+def test_json_is_the_last_line_of_stdout(ledger: Path) -> None:
+    arguments = ["--ledger", str(ledger), "--volume", "1000", "--json"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    plain = json.loads(result.stdout.splitlines()[-1])
+    assert [domain.domain for domain in report_from_json(plain).domains] == ["assistant", "other"]
+
+
+def test_one_domain_and_the_page_are_written(ledger: Path, tmp_path: Path) -> None:
+    page = tmp_path / "deep" / "report.html"
+    arguments = ["--ledger", str(ledger), "--domain", "other", "--html", str(page)]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "other: 5 decisions" in result.stdout
+    assert "<title>trimtab report: other</title>" in page.read_text(encoding="utf-8")
+
+
+def test_an_unknown_domain_is_named(ledger: Path) -> None:
+    with pytest.raises(InputError, match="nowhere"):
+        CliRunner().invoke(
+            app, ["--ledger", str(ledger), "--domain", "nowhere"], catch_exceptions=False
+        )
+
+
+def test_a_missing_ledger_is_not_created(tmp_path: Path) -> None:
+    path = tmp_path / "none.sqlite"
+    with pytest.raises(LedgerError):
+        CliRunner().invoke(app, ["--ledger", str(path)], catch_exceptions=False)
+    assert not path.exists()
+
+
+def test_a_page_that_cannot_be_written_is_named(ledger: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    page = tmp_path / "file" / "report.html"
+    with pytest.raises(ConfigError, match="--html"):
+        CliRunner().invoke(
+            app, ["--ledger", str(ledger), "--html", str(page)], catch_exceptions=False
+        )
