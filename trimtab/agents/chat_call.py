@@ -145,7 +145,7 @@ def _of_status(
         return ContextOverflow(
             f"the prompt does not fit the context of {model_id}: {_short(error)}"
         )
-    if status == 429 and "insufficient_quota" in str(error):
+    if status == 429 and "insufficient_quota" in _said(error):
         return LLMUnavailable(f"the account behind OPENAI_API_KEY is used up: {_short(error)}")
     if status in (408, 409, 429) or status >= 500:
         wished_s = retry_after_s(error.response.headers, now=now)
@@ -154,7 +154,12 @@ def _of_status(
 
 
 def _overflows(error: Exception) -> bool:
-    return any(mark in str(error) for mark in _OVERFLOW)
+    return any(mark in _said(error) for mark in _OVERFLOW)
+
+
+def _said(error: Exception) -> str:
+    """Return the message with the body, in which the server's own error code stands."""
+    return f"{error} {getattr(error, 'body', '')}"
 
 
 def _short(error: Exception) -> str:
