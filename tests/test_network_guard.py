@@ -80,10 +80,11 @@ def test_a_swallowed_look_up_still_fails_its_test(tmp_path: Path) -> None:
         (folder / name).write_text((TESTS / name).read_text())
     (folder / "test_swallowing.py").write_text(textwrap.dedent(SWALLOWING))
     (tmp_path / "pytest.ini").write_text("[pytest]\npythonpath = .\n")
+    inherited = {name: value for name, value in os.environ.items() if name != guard.LOG}
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "--import-mode=importlib", "-p", "no:cacheprovider", "."],
         cwd=tmp_path,
-        env={name: value for name, value in os.environ.items() if name != guard.LOG},
+        env={**inherited, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         check=False,
