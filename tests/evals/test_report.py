@@ -129,7 +129,7 @@ def test_negative_savings_are_said_in_words() -> None:
     rows = [(decision(small(0, usd=2e-5), llm(1), shown="llm", number=n), None) for n in range(20)]
     [domain] = build_report(rows, volume=1000).domains
     lines = headlines(domain)
-    assert "Routing costs 10 % more than always asking the LLM (95 %: 10 % to 10 % more)." in lines
+    assert "Routing costs 10 % more than always asking the LLM (95 %: 10 % more)." in lines
     assert any("routing costs $0.02 more than always asking" in line for line in lines)
 
 

@@ -119,6 +119,8 @@ def _range(low: float | None, high: float | None) -> str:
     if low is None or high is None:
         return "not bounded"
     near, far = sorted((low, high), key=abs)
+    if _against(low) == _against(high):
+        return _against(low)
     if low * high >= 0:
         return f"{abs(near) * 100:.0f} % to {_against(far)}"
     return f"{_against(low)} to {_against(high)}"
