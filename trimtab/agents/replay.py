@@ -64,10 +64,13 @@ class StructuredChatModel(BaseChatModel):
                 f"with_structured_output(method={method!r}) with a schema of type "
                 f"{type(schema).__name__} cannot be recorded; use method='json_schema' and a dict"
             )
+        named = {"name": schema["title"]}
+        if "description" in schema:
+            named["description"] = schema["description"]
         body = {key: schema[key] for key in schema if key not in ("title", "description")}
         response_format = {
             "type": "json_schema",
-            "json_schema": {"name": schema["title"], "schema": body, **kwargs},
+            "json_schema": {**named, "schema": body, **kwargs},
         }
         reply = self.bind(response_format=response_format)
         if not include_raw:
@@ -108,14 +111,12 @@ class RecordingChatModel(StructuredChatModel):
             "command": command,
             "created_at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
+        if path.exists():
+            raise ConfigError(f"the recording {path} exists; name another file or delete it")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("x", encoding="utf-8") as file:
                 file.write(_line(header))
-        except FileExistsError as error:
-            raise ConfigError(
-                f"the recording {path} exists; name another file or delete it"
-            ) from error
         except OSError as error:
             raise ConfigError(f"the recording {path} cannot be written: {error}") from error
         return cls(inner=inner, path=path)
