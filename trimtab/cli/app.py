@@ -20,6 +20,7 @@ from trimtab.cli.data import data_app
 from trimtab.cli.ledger import ledger_app
 from trimtab.cli.llm import llm_app
 from trimtab.cli.output import console, emit
+from trimtab.cli.report import report
 from trimtab.cli.setup import setup_app
 from trimtab.errors import TrimtabError
 from trimtab.records import Mode
@@ -36,6 +37,7 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(llm_app, name="llm")
+app.command()(report)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 BundleOption = Annotated[
