@@ -26,10 +26,10 @@ from trimtab.ledger import SqliteLedger
 from trimtab.records import Budget, Decision, decision_from_json, decision_to_json
 
 
-def desk_client(path: Path, expert: TruthfulExpert | None = None, **options: Any) -> Trimtab:
+def desk_client(ledger: SqliteLedger, **options: Any) -> Trimtab:
     return Trimtab(
-        servings={"desk": desk_serving(expert or TruthfulExpert())},
-        ledger=SqliteLedger(path),
+        servings={"desk": desk_serving(TruthfulExpert())},
+        ledger=ledger,
         new_id=numbered_ids(),
         now=ticking_clock(),
         **options,
@@ -38,10 +38,8 @@ def desk_client(path: Path, expert: TruthfulExpert | None = None, **options: Any
 
 @pytest.fixture
 def client(tmp_path: Path) -> Iterator[Trimtab]:
-    opened = desk_client(tmp_path / "ledger.sqlite")
-    with opened:
+    with SqliteLedger(tmp_path / "ledger.sqlite") as ledger, desk_client(ledger) as opened:
         yield opened
-    opened.ledger.close()
 
 
 def rows(ledger: Any) -> list[dict[str, Any]]:
@@ -64,11 +62,10 @@ def test_fast_path_and_graph_write_the_same_rows(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], mode: Any, calls: int | None
 ) -> None:
     folder = tmp_path_factory.mktemp("both")
-    with desk_client(folder / "sdk.sqlite") as client:
+    with SqliteLedger(folder / "sdk.sqlite") as ledger, desk_client(ledger) as client:
         for text in texts:
             client.decide("desk", text, mode=mode, budget=Budget(calls=calls))
-        by_sdk = rows(client.ledger)
-        client.ledger.close()
+        by_sdk = rows(ledger)
     with SqliteLedger(folder / "graph.sqlite") as ledger:
         graph = build(desk_nodes(ledger, TruthfulExpert()))
         context = DecideContext(domain="desk", mode=mode, budget_calls=calls)
@@ -136,9 +133,11 @@ def test_person_answers_through_the_callback(tmp_path: Path) -> None:
         asked.append(question)
         return "technical"
 
-    with desk_client(tmp_path / "ledger.sqlite", ask_human=ask) as client:
+    with (
+        SqliteLedger(tmp_path / "ledger.sqlite") as ledger,
+        desk_client(ledger, ask_human=ask) as client,
+    ):
         decision = client.decide("desk", "screen stays black", human=True)
-        client.ledger.close()
     assert decision.answer == "technical"
     assert decision.route.agent == "human"
     assert len(asked) == 1
