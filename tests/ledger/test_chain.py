@@ -214,6 +214,15 @@ def test_unrecorded_deletion_after_a_redaction_is_still_found(path: Path) -> Non
         ledger.verify()
 
 
+def test_idle_readers_elsewhere_do_not_hinder_a_redaction(path: Path) -> None:
+    with SqliteLedger(path) as other, SqliteLedger(path) as ledger:
+        pages = other.scan()
+        next(pages)
+        other.get("b")
+        ledger.redact("b")
+        assert other.get("b").state == REDACTED
+
+
 def test_reader_that_keeps_the_log_is_reported(path: Path) -> None:
     def impatient(path: Path) -> sqlite3.Connection:
         connection = connect(path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 import struct
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
@@ -23,7 +24,11 @@ REDACTED = ""  # no domain reads the empty text, so a reader that forgets redact
 MAX_ID_CHARS = 200
 
 # ASCII with escapes: the bytes do not depend on a locale, and lone surrogates survive.
-_encode = json.JSONEncoder(sort_keys=True, allow_nan=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(
+    sort_keys=True, allow_nan=False, check_circular=False, separators=(",", ":")
+).encode
+_SALT_BYTES = 16
+_SALTS_DRAWN = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +42,23 @@ class Entry:
     salt: bytes = b""
     text: str | None = None
     text_hash: bytes | None = None
+
+
+class RandomSalt:
+    """Draws salts from the system's random source, for one thread.
+
+    They are drawn by the hundred: each draw gives up the interpreter lock.
+    """
+
+    def __init__(self) -> None:
+        self._drawn: list[bytes] = []
+
+    def __call__(self) -> bytes:
+        """Return 16 fresh random bytes."""
+        if not self._drawn:
+            raw = secrets.token_bytes(_SALT_BYTES * _SALTS_DRAWN)
+            self._drawn = [raw[k : k + _SALT_BYTES] for k in range(0, len(raw), _SALT_BYTES)]
+        return self._drawn.pop()
 
 
 def decision_entry(decision: Decision, salt: Callable[[], bytes]) -> Entry:
@@ -57,7 +79,14 @@ def decision_entry(decision: Decision, salt: Callable[[], bytes]) -> Entry:
         words = _take_words(plain)
         body = _encode(plain)
         text = _encode(words)
-    except (TypeError, ValueError, AttributeError, OverflowError, struct.error) as error:
+    except (
+        TypeError,
+        ValueError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+        struct.error,
+    ) as error:
         raise LedgerError(
             f"{where} cannot be written as JSON ({error}); use plain, finite values"
         ) from error

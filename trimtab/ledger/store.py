@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 import threading
 import weakref
@@ -18,17 +17,12 @@ from trimtab.errors import LedgerError
 from trimtab.ledger import connection as opening
 from trimtab.ledger.chain import verify_chain
 from trimtab.ledger.export import export_rows
-from trimtab.ledger.rows import read_decision, read_outcome
+from trimtab.ledger.rows import RandomSalt, read_decision, read_outcome
 from trimtab.ledger.schema import GENESIS
 from trimtab.ledger.writer import Barrier, Payload, Redaction, Writer
 from trimtab.records import Decision, Outcome
 
-SALT_BYTES = 16
 _PAGE = 500  # rows read at once; no read lock is held between pages
-
-
-def _random_salt() -> bytes:
-    return secrets.token_bytes(SALT_BYTES)
 
 
 def _utc_now() -> datetime:
@@ -52,7 +46,7 @@ class SqliteLedger:
         path: Path,
         *,
         create: bool = True,
-        salt: Callable[[], bytes] = _random_salt,
+        salt: Callable[[], bytes] | None = None,
         now: Callable[[], datetime] = _utc_now,
         connect: Callable[[Path], sqlite3.Connection] = opening.connect,
     ) -> None:
@@ -61,7 +55,8 @@ class SqliteLedger:
         Args:
             path: the file; its ``-wal`` and ``-shm`` files lie beside it while it is open.
             create: whether a missing file is made; otherwise it is an error.
-            salt: draws the bytes hashed with a text; give a seeded source for equal files.
+            salt: draws the bytes hashed with a text, on the writer's thread; give a counted source
+                for equal files; the system's random source if None.
             now: the clock that dates redactions, aware UTC.
             connect: opens a connection; give one with a quota to limit the file.
 
@@ -72,7 +67,7 @@ class SqliteLedger:
         self.path = path
         self._connect = connect
         opening.inspect(path, create=create)
-        self._writer = Writer(path, salt=salt, now=now, connect=connect)
+        self._writer = Writer(path, salt=salt or RandomSalt(), now=now, connect=connect)
         self._closed = False
         self._idle_readers: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
