@@ -79,7 +79,10 @@ class Trimtab:
             bundles or {}, settings=self.settings, expert=expert or self._llm.agent
         )
         self._owns_ledger = ledger is None
-        self.ledger: Ledger = SqliteLedger(self.settings.ledger) if ledger is None else ledger
+        if ledger is None:
+            self.settings.ledger.parent.mkdir(parents=True, exist_ok=True)
+            ledger = SqliteLedger(self.settings.ledger)
+        self.ledger: Ledger = ledger
         self.nodes = DecideNodes(
             servings={**served, **(servings or {})}, ledger=self.ledger, new_id=new_id, now=now
         )

@@ -17,6 +17,7 @@ import typer
 import trimtab
 from trimtab.cli.bench import bench_app
 from trimtab.cli.data import data_app
+from trimtab.cli.demo import demo
 from trimtab.cli.ledger import ledger_app
 from trimtab.cli.llm import llm_app
 from trimtab.cli.output import console, emit
@@ -37,6 +38,7 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(llm_app, name="llm")
+app.command()(demo)
 app.command()(report)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
