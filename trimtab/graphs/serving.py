@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from trimtab.protocols import AnyAgent, AnyDomain, MetaController, Retriever, RoutingRule
 
-FEW_SHOT = 8
+FEW_SHOT = 4
 """Labelled examples that an agent reading context is given."""
 
 
