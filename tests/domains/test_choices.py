@@ -8,6 +8,7 @@ from trimtab.domains.choices import Choices, ChoiceState, normalise
 from trimtab.domains.evidence import FEATURES
 from trimtab.domains.texts import MAX_TEXT_CHARS, text_problem
 from trimtab.errors import IllegalAction, InputError, TruthUnknown
+from trimtab.protocols import Domain
 
 LABELS = ("refund", "Delivery date", "other")
 
@@ -31,6 +32,11 @@ class TestChoicesKeepTheLaws(DomainContract):
     @pytest.fixture
     def domain(self) -> Choices:
         return desk()
+
+
+def test_choices_are_a_domain() -> None:
+    domain: Domain[ChoiceState] = desk()
+    assert domain.num_actions == 3
 
 
 def test_a_right_answer_returns_one_and_a_wrong_one_minus_one() -> None:

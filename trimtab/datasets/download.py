@@ -7,6 +7,7 @@ result (``<original>.sha256``); later downloads into the same folder must match 
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import http.client
@@ -202,7 +203,8 @@ def _write(path: Path, content: bytes) -> None:
             os.fsync(stream.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise InputError(
             f"{path} cannot be written ({error.strerror}); free space or give another --out"
         ) from error

@@ -126,6 +126,11 @@ def shipped(name: str) -> ShippedTable:
         raise InputError(f"name={name!r} is not shipped; use one of {list(shipped_names())}")
     home = resources.files("trimtab") / "shipped" / name
     plain = json.loads((home / "labels.json").read_text(encoding="utf-8"))
+    if plain["schema"] != LABELS_SCHEMA:
+        raise InputError(
+            f"{home / 'labels.json'}: schema={plain['schema']!r} is not {LABELS_SCHEMA!r}; install "
+            f"trimtab again"
+        )
     sets: dict[str, tuple[LabelledText, ...]] = {}
     for split in ("train", "test"):
         with resources.as_file(home / f"{split}.csv") as path:
