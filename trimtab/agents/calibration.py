@@ -145,17 +145,21 @@ def skip_threshold(
     """Return the smallest confidence at which the next tier need not be asked.
 
     At the threshold the accepted answers are right at least as often as the next tier's on the
-    same rows, and at no higher threshold do they fall behind by more than ``max_loss`` of all
-    rows. Returns 1.0 – always ask – where there is none.
+    same rows, and neither there nor at a higher one do they fall behind by more than ``max_loss``
+    of all rows, one standard error (the root of the number of rows on which the two differ)
+    added: the largest share that looked harmless on these rows would cost more on others.
+    Returns 1.0 – always ask – where there is none.
     """
     order = np.argsort(-confidence, kind="stable")
     ranked = confidence[order]
-    behind = np.cumsum(next_correct[order].astype(np.int64) - correct[order].astype(np.int64))
+    change = next_correct[order].astype(np.int64) - correct[order].astype(np.int64)
+    behind = np.cumsum(change)
+    at_most = behind + np.sqrt(np.cumsum(np.abs(change)))
     best = 1.0
-    for last, lost in enumerate(behind):
-        if lost > max_loss * len(order):
+    for last in range(len(order)):
+        if at_most[last] > max_loss * len(order):
             break
         tied = last + 1 < len(order) and ranked[last] == ranked[last + 1]
-        if lost <= 0 and not tied:
+        if behind[last] <= 0 and not tied:
             best = float(ranked[last])
     return best

@@ -28,8 +28,9 @@ class HeadConfig:
 
     Attributes:
         hidden: width of the one hidden layer, 0 for none.
-        epochs: passes over the samples; more where they would be fewer than ``min_steps``.
-        min_steps: least number of updates, so that a small table is not left unlearned.
+        epochs: passes over the samples; more or fewer where the next two bind.
+        min_steps: about the least number of updates, so that a small table is not left unlearned.
+        max_steps: about the largest number of updates, at least one pass.
         batch: samples per update.
         learning_rate: Adam's, falling to 0 along a half cosine.
         weight_decay: decoupled, per update and scaled by the learning rate.
@@ -40,6 +41,7 @@ class HeadConfig:
     hidden: int = 0
     epochs: int = 30
     min_steps: int = 600
+    max_steps: int = 4000
     batch: int = 128
     learning_rate: float = 3e-3
     weight_decay: float = 0.1
@@ -49,6 +51,8 @@ class HeadConfig:
     def __post_init__(self) -> None:
         if self.hidden < 0 or min(self.epochs, self.min_steps, self.batch) < 1:
             raise ConfigError(f"hidden must be >= 0, epochs, min_steps and batch >= 1; got {self}")
+        if self.max_steps < self.min_steps:
+            raise ConfigError(f"max_steps must be >= min_steps; got {self}")
         if not (0.0 <= self.input_dropout < 1.0 and 0.0 <= self.hidden_dropout < 1.0):
             raise ConfigError(f"dropout must lie in [0, 1); got {self}")
         if self.learning_rate <= 0.0 or self.weight_decay < 0.0:
@@ -85,7 +89,8 @@ def fit_head(
     biases = [np.zeros(b, np.float32) for b in widths[1:]]
     adam = _Adam([*weights, *biases], config)
     per_epoch = math.ceil(len(x) / config.batch)
-    epochs = max(config.epochs, math.ceil(config.min_steps / per_epoch))
+    steps = min(max(config.epochs * per_epoch, config.min_steps), config.max_steps)
+    epochs = math.ceil(steps / per_epoch)
     for epoch in range(epochs):
         order = rng.permutation(len(x))
         for start in range(0, len(x), config.batch):

@@ -56,8 +56,9 @@ class TextPolicyConfig:
     minilm_head: HeadConfig = field(
         default_factory=lambda: HeadConfig(
             hidden=512,
-            epochs=20,
-            min_steps=1000,
+            epochs=40,
+            min_steps=300,
+            max_steps=2400,
             learning_rate=1e-3,
             weight_decay=0.01,
             input_dropout=0.3,
@@ -163,19 +164,13 @@ def calibrate(
     hits = {name: float((p.argmax(axis=1) == labels).mean()) for name, p in probs.items()}
     base, other = (STATIC, WITNESS) if hits[STATIC] >= hits[WITNESS] else (WITNESS, STATIC)
     lower = _gated(probs[base], [probs[other]], labels)
-    next_rung = None
-    skip_at, confidence, correct = 0.0, lower.confidence, lower.correct
+    upper, next_rung = None, None
     if MINILM in probs:
         upper = _gated(probs[MINILM], [probs[STATIC], probs[WITNESS]], labels)
-        skip_at = skip_threshold(
-            confidence, correct, upper.correct, max_loss=config.max_static_loss
-        )
-        skipped = confidence >= skip_at
-        confidence = np.where(skipped, confidence, upper.confidence)
-        correct = np.where(skipped, correct, upper.correct)
         next_rung = NextRung(
             head=heads.dense[MINILM], temperature=temperatures[MINILM], gate=upper.gate
         )
+    cuts = _thresholds(lower, upper, config)
     ladder = Ladder(
         static=StaticRung(
             head=heads.dense[STATIC],
@@ -184,23 +179,23 @@ def calibrate(
             witness_temperature=temperatures[WITNESS],
             base=base,
             gate=lower.gate,
-            skip_at=skip_at,
+            skip_at=cuts["static_accept"],
         ),
         minilm=next_rung,
     )
-    accept = accept_threshold(confidence, correct, target=config.accept_target)
-    accepted = confidence >= accept
+    confidence, correct = _climbed(lower, upper, skip_at=cuts["static_accept"])
+    accepted = confidence >= cuts["accept"]
     metrics = {
         "held_out_rows": float(len(labels)),
         **{f"{name}_accuracy": hits[name] for name in sorted(hits)},
         "accuracy": float(correct.mean()),
         "ece": ece(confidence, correct),
-        "static_share": float((lower.confidence >= skip_at).mean()),
+        "static_share": float((lower.confidence >= cuts["static_accept"]).mean()),
         "accepted_coverage": float(accepted.mean()),
     }
     if accepted.any():
         metrics["accepted_accuracy"] = float(correct[accepted].mean())
-    return ladder, {"accept": accept, "static_accept": skip_at}, metrics
+    return ladder, cuts, metrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,3 +216,38 @@ def _gated(probs: Array, witnesses: Sequence[Array], labels: Labels) -> _Gated:
     ]
     gate = fit_gate(np.array(features), correct)
     return _Gated(gate, np.array([gate.confidence(row) for row in features]), correct)
+
+
+def _thresholds(lower: _Gated, upper: _Gated | None, config: TextPolicyConfig) -> dict[str, float]:
+    """Return ``accept`` for the router and ``static_accept`` for skipping the upper tier.
+
+    An answer that would be escalated asks the upper tier first, which costs thousands of times
+    less than the expert: so ``static_accept`` is raised to ``accept``, which then is fitted anew,
+    until it is no longer the larger.
+    """
+    if upper is None:
+        accept = accept_threshold(lower.confidence, lower.correct, target=config.accept_target)
+        return {"accept": accept, "static_accept": 0.0}
+    skip_at = skip_threshold(
+        lower.confidence, lower.correct, upper.correct, max_loss=config.max_static_loss
+    )
+    while True:
+        accept = accept_threshold(
+            *_climbed(lower, upper, skip_at=skip_at), target=config.accept_target
+        )
+        if accept <= skip_at:
+            return {"accept": accept, "static_accept": skip_at}
+        skip_at = accept
+
+
+def _climbed(
+    lower: _Gated, upper: _Gated | None, *, skip_at: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return confidence and truth of the ladder's answers, ``[n]`` each."""
+    if upper is None:
+        return lower.confidence, lower.correct
+    skipped = lower.confidence >= skip_at
+    return (
+        np.where(skipped, lower.confidence, upper.confidence),
+        np.where(skipped, lower.correct, upper.correct),
+    )
