@@ -6,8 +6,8 @@ ledger, under three domains, so that the report never mixes what was simulated w
 
 from __future__ import annotations
 
+import json
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,21 +18,19 @@ import numpy as np
 
 from trimtab.agents.simulated import SimulatedExpert
 from trimtab.app.client import Trimtab
-from trimtab.app.serving import bundle_servings
+from trimtab.app.serving import LLM, bundle_servings
 from trimtab.app.training import train_rows
 from trimtab.datasets.tables import LabelledText, ShippedTable, shipped
 from trimtab.errors import LLMError
 from trimtab.evals.document import Report, report_to_json
 from trimtab.evals.page import render_page
 from trimtab.evals.report import build_report
-from trimtab.graphs.serving import Serving
 from trimtab.ledger import SqliteLedger
 from trimtab.pricing import load_prices
-from trimtab.protocols import AnyDomain
-from trimtab.records import Decision, Outcome, Prediction
+from trimtab.records import Decision, Outcome, Prediction, Usage
 from trimtab.release.bundle import load
 from trimtab.settings import Settings
-from trimtab.stats import wilson
+from trimtab.stats import proportion
 
 ROWS = ("ladder", "stream", "llm", "earn", "report")
 SEED = 0
@@ -96,18 +94,13 @@ class Demo:
 
     def run(self, row: str) -> dict[str, Any]:
         """Return what a row shows."""
-        rows: dict[str, Callable[[], dict[str, Any]]] = {
-            "ladder": self.ladder,
-            "stream": self.stream,
-            "llm": self.llm,
-            "earn": self.earn,
-            "report": self.report,
-        }
-        return rows[row]()
+        rows = (self.ladder, self.stream, self.llm, self.earn, self.report)
+        return dict(zip(ROWS, rows, strict=True))[row]()
 
     def close(self) -> None:
         """Stop the LLM and close the ledger, where they were opened."""
         if "client" in vars(self):
+            self._llm.close()
             self.client.close()
             self.client.ledger.close()
 
@@ -134,34 +127,24 @@ class Demo:
         """Return the SDK over the trained bundle, under the demo's three domains."""
         if not self.bundle.exists():
             self.ladder()
-        served = self._servings(self.settings)
-        return Trimtab(
-            servings=served, ledger=SqliteLedger(self.ledger_file), settings=self.settings
-        )
-
-    def _servings(self, settings: Settings) -> dict[str, Serving]:
-        from trimtab.app.serving import LLM
-
-        prices = load_prices(settings)
-        self._llm = LLM(settings)
-
-        def simulated(domain: AnyDomain) -> SimulatedExpert[Any]:
-            # the bundle's domain holds no truth; the shipped table's does
-            return SimulatedExpert(
-                self.table.domain,
-                accuracy=SIMULATED_ACCURACY,
-                priced_as=PRICED_AS,
-                prices=prices,
-                seed=SEED,
-            )
-
+        self._llm = LLM(self.settings)
         [live] = bundle_servings(
-            {STREAM: self.bundle}, settings=settings, expert=self._llm.agent
+            {STREAM: self.bundle}, settings=self.settings, expert=self._llm.agent
         ).values()
-        [earning] = bundle_servings(
-            {STREAM: self.bundle}, settings=settings, expert=simulated
-        ).values()
-        return {STREAM: live, LIVE: live, EARN: replace(earning, retriever=None)}
+        # the bundle's domain holds no truth; the shipped table's does
+        expert = SimulatedExpert(
+            self.table.domain,
+            accuracy=SIMULATED_ACCURACY,
+            priced_as=PRICED_AS,
+            prices=load_prices(self.settings),
+            seed=SEED,
+        )
+        earning = replace(live, expert=lambda: expert, retriever=None)
+        return Trimtab(
+            servings={STREAM: live, LIVE: live, EARN: earning},
+            ledger=SqliteLedger(self.ledger_file),
+            settings=self.settings,
+        )
 
     def stream(self) -> dict[str, Any]:
         """Stream the test requests through the SDK; the LLM is not asked."""
@@ -171,33 +154,27 @@ class Demo:
         ]
         self._tell_truth(self._streamed, self.table.test)
         threshold = load(self.bundle).bundle.thresholds["accept"]
-        right = [self._right(d, row) for d, row in self._pairs()]
-        sure = [(d.predictions[0].confidence or 0.0) >= threshold for d in self._streamed]
-        tiers = Counter(decision.predictions[0].tier for decision in self._streamed)
-        accepted = [r for r, s in zip(right, sure, strict=True) if s]
+        answers = [decision.predictions[0] for decision in self._streamed]
+        right = [_is_right(d, row) for d, row in zip(self._streamed, self.table.test, strict=True)]
+        by_tier: dict[str, list[int]] = {}
+        for place, answer in enumerate(answers):
+            by_tier.setdefault(answer.tier, []).append(place)
+        accepted = [
+            r for r, a in zip(right, answers, strict=True) if (a.confidence or 0) >= threshold
+        ]
         return {
             "n": len(right),
             "tiers": {
                 tier: {
-                    "n": n,
-                    "share": n / len(right),
-                    "cpu_ms": 1e3
-                    * sum(
-                        d.usage.cpu_s for d in self._streamed if d.predictions[0].tier == tier
-                    )
-                    / n,
-                    **_rate(
-                        [
-                            r
-                            for r, d in zip(right, self._streamed, strict=True)
-                            if d.predictions[0].tier == tier
-                        ]
-                    ),
+                    "n": len(places),
+                    "share": len(places) / len(right),
+                    "cpu_ms": 1e3 * float(np.mean([answers[i].usage.cpu_s for i in places])),
+                    **_rate(right[i] for i in places),
                 }
-                for tier, n in tiers.most_common()
+                for tier, places in sorted(by_tier.items(), key=lambda item: -len(item[1]))
             },
             "all": _rate(right),
-            "accepted": {"share": len(accepted) / len(right), **_rate(accepted)},
+            "accepted": {"share": len(sure) / len(right), **_rate(right[i] for i in sure)},
             "threshold": threshold,
         }
 
@@ -205,37 +182,32 @@ class Demo:
         """Ask the live LLM on requests drawn uniformly from the stream."""
         if not self._streamed:
             self.stream()
-        rng = np.random.default_rng(SEED)
-        drawn = rng.choice(len(self._streamed), size=min(LLM_REQUESTS, len(self._streamed)), replace=False)
+        n = min(LLM_REQUESTS, len(self._streamed))
+        drawn = np.random.default_rng(SEED).choice(len(self._streamed), size=n, replace=False)
         asked: list[tuple[LabelledText, Decision | None]] = []
-        unreadable = 0
-        for place in self.track(drawn.tolist(), "live LLM", len(drawn)):
-            row = self.table.test[place]
+        for place in self.track(drawn.tolist(), "live LLM", n):
+            row, decision = self.table.test[place], None
             try:
                 decision = self.client.decide(LIVE, row.text, mode="llm_only")
             except LLMError as error:
                 self.progress(f"no answer: {error}")
-                unreadable += 1
-                asked.append((row, None))
-                continue
-            self._always_llm[self._streamed[place].decision_id] = decision.predictions[-1]
+            else:
+                self._always_llm[self._streamed[place].decision_id] = decision.predictions[-1]
             asked.append((row, decision))
         answered = [(row, decision) for row, decision in asked if decision is not None]
         self._tell_truth([d for _, d in answered], [row for row, _ in answered])
-        right = [decision is not None and self._right(decision, row) for row, decision in asked]
-        small = [
-            self._right(self._streamed[place], self.table.test[place]) for place in drawn.tolist()
-        ]
-        usd = sum(d.usage.cost_usd for _, d in answered)
+        usage = sum((decision.usage for _, decision in answered), Usage())
+        count = max(1, len(answered))
         return {
             "model": answered[0][1].predictions[-1].tier if answered else None,
-            "n": len(asked),
-            "unreadable": unreadable,
-            "llm": _rate(right),
-            "small_models": _rate(small),
-            "usd_per_1000": 1000 * usd / max(1, len(answered)),
-            "cpu_s_per_request": sum(d.usage.cpu_s for _, d in answered) / max(1, len(answered)),
-            "latency_s": sum(d.usage.latency_s for _, d in answered) / max(1, len(answered)),
+            "n": n,
+            "unreadable": n - len(answered),
+            "llm": _rate(d is not None and _is_right(d, row) for row, d in asked),
+            "small_models": _rate(
+                _is_right(self._streamed[i], self.table.test[i]) for i in drawn.tolist()
+            ),
+            "usd_per_1000": 1000 * usage.cost_usd / count,
+            "latency_s": usage.latency_s / count,
             "verbatim": _verbatim(answered),
         }
 
@@ -247,32 +219,27 @@ class Demo:
             for text in self.track(texts, "simulated expert", len(texts))
         ]
         self._tell_truth(decisions, self.table.test)
+        domain = self.table.domain
         expert = self.client.nodes.serving(EARN).expert()
-        states = [self.table.domain.from_text(text) for text in texts]
-        always = expert.predict(states)
-        for decision, prediction in zip(decisions, always, strict=True):
-            self._always_llm[decision.decision_id] = prediction
-        asked = [d for d in decisions if d.route.agent == "llm"]
-        routed = [self._right(d, r) for d, r in zip(decisions, self.table.test, strict=True)]
+        always = expert.predict([domain.from_text(text) for text in texts])
+        self._always_llm |= dict(zip((d.decision_id for d in decisions), always, strict=True))
+        escalated = [d.state for d in decisions if d.route.agent == "llm"]
+        rows = self.table.test
         usd = sum(d.usage.cost_usd for d in decisions)
         usd_always = sum(p.usage.cost_usd for p in always)
-        path = self._path(asked[0].state if asked else texts[0])
         return {
             "n": len(decisions),
             "expert": always[0].tier,
             "priced_as": PRICED_AS,
-            "llm_share": len(asked) / len(decisions),
-            "routed": _rate(routed),
+            "llm_share": len(escalated) / len(decisions),
+            "routed": _rate(_is_right(d, row) for d, row in zip(decisions, rows, strict=True)),
             "always": _rate(
-                [
-                    self.table.domain.canonical(p.action) == row.label
-                    for p, row in zip(always, self.table.test, strict=True)
-                ]
+                domain.canonical(p.action) == row.label for p, row in zip(always, rows, strict=True)
             ),
             "usd_per_1000": 1000 * usd / len(decisions),
             "usd_per_1000_always": 1000 * usd_always / len(decisions),
             "saved": 1.0 - usd / usd_always,
-            "path": path,
+            "path": self._path((escalated or texts)[0]),
         }
 
     def report(self) -> dict[str, Any]:
@@ -281,8 +248,6 @@ class Demo:
         built = self.build_report()
         page, document = self.folder / "report.html", self.folder / "report.json"
         page.write_text(render_page(built), encoding="utf-8")
-        import json
-
         document.write_text(json.dumps(report_to_json(built), indent=1) + "\n", encoding="utf-8")
         return {
             "decisions": sum(domain.n for domain in built.domains),
@@ -310,18 +275,12 @@ class Demo:
             path += update
         return path
 
-    def _pairs(self) -> Iterable[tuple[Decision, LabelledText]]:
-        return zip(self._streamed, self.table.test, strict=True)
-
-    def _right(self, decision: Decision, row: LabelledText) -> bool:
-        return decision.answer == row.label
-
     def _tell_truth(self, decisions: Iterable[Decision], rows: Iterable[LabelledText]) -> None:
         for decision, row in zip(decisions, rows, strict=True):
             self.client.ledger.resolve(
                 Outcome(
                     decision_id=decision.decision_id,
-                    reward=float(self._right(decision, row)),
+                    reward=float(_is_right(decision, row)),
                     source="checker",
                     reference=row.label,
                 )
@@ -329,13 +288,17 @@ class Demo:
         self.client.flush()
 
 
-def _rate(right: Iterable[bool]) -> dict[str, float | None]:
+def _is_right(decision: Decision, row: LabelledText) -> bool:
+    return decision.answer == row.label
+
+
+def _rate(right: Iterable[bool]) -> dict[str, Any]:
     """Return the share of right answers with its 95 % interval, None where there is none."""
     flags = list(right)
     if not flags:
         return {"accuracy": None, "low": None, "high": None}
-    low, high = wilson(sum(flags), len(flags))
-    return {"accuracy": sum(flags) / len(flags), "low": low, "high": high}
+    share = proportion(sum(flags), len(flags))
+    return {"accuracy": share.value, "low": share.low, "high": share.high}
 
 
 def _verbatim(answered: list[tuple[LabelledText, Decision]]) -> list[Mapping[str, Any]]:

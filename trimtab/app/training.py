@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from trimtab.app.serving import load_embedders
-from trimtab.datasets.tables import LabelledText, read_table
+from trimtab.datasets.tables import LabelledText, read_table, shipped
 from trimtab.domains.choices import Choices
 from trimtab.records import Bundle
 from trimtab.settings import Settings, load_settings
@@ -15,7 +15,7 @@ from trimtab.training.text_policy import train_text_policy
 
 
 def train_choices(
-    table: Path,
+    table: Path | None,
     *,
     domain: str,
     out: Path,
@@ -28,13 +28,21 @@ def train_choices(
 ) -> Bundle:
     """Return the bundle trained on a table of labelled texts and written to ``out``.
 
+    Without a table the shipped set of that name is trained on.
+
     Raises:
         InputError: the table cannot be used; the message names file, row and remedy.
     """
-    rows = read_table(table, text_column=text_column, label_column=label_column)
+    if table is None:
+        own = shipped(domain)
+        rows, choices = list(own.train), own.domain
+    else:
+        rows = read_table(table, text_column=text_column, label_column=label_column)
+        labels = sorted({row.label for row in rows})
+        choices = Choices(name=domain, labels=labels, out_of_scope=oos_label)
     return train_rows(
         rows,
-        Choices(name=domain, labels=sorted({row.label for row in rows}), out_of_scope=oos_label),
+        choices,
         out=out,
         seed=seed,
         settings=settings or load_settings(),

@@ -85,18 +85,24 @@ def decide(
     with Trimtab(bundles=named_bundles(bundle)) as client:
         chosen: Mode = mode
         decision = client.decide(domain, text, mode=chosen)
+        canonical = client.nodes.serving(domain).domain.canonical
     if as_json:
         emit(decision_to_json(decision), schema="trimtab.decision/1")
     else:
-        console.print(decision_table(decision))
+        console.print(decision_table(decision, canonical))
         typer.echo(decision.answer)
 
 
 @app.command()
 def train(
-    table: Annotated[Path, typer.Argument(help="CSV, JSONL or Parquet of labelled texts.")],
-    domain: Annotated[str, typer.Option(help="Name of the domain that the table makes.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
+    table: Annotated[
+        Path | None,
+        typer.Option(help="CSV, JSONL or Parquet of labelled texts; the shipped set if none."),
+    ] = None,
+    domain: Annotated[
+        str, typer.Option(help="Name of the domain that the table makes.")
+    ] = "assistant",
     text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
     label_column: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
     oos_label: Annotated[
@@ -127,6 +133,14 @@ def train(
     else:
         console.print(metrics_table("ladder", packed.metrics))
         typer.echo(str(out))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Probe models, bundle, ledger, LLM and versions; exit 1 with a remedy per failed probe."""
+    from trimtab.cli.doctor import doctor as run
+
+    run(as_json=as_json)
 
 
 @app.command()

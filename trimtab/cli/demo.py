@@ -114,7 +114,9 @@ def _llm(row: Mapping[str, Any]) -> list[Any]:
 
 
 def _earn(row: Mapping[str, Any]) -> list[Any]:
-    table = Table(title=f"{row['n']} requests, expert {row['expert']} at {row['priced_as']}'s price")
+    table = Table(
+        title=f"{row['n']} requests, expert {row['expert']} at {row['priced_as']}'s price"
+    )
     for heading in ("policy", "right", "95 % interval", "LLM share", "USD / 1,000"):
         table.add_column(heading, justify="left" if heading == "policy" else "right")
     table.add_row(

