@@ -211,6 +211,16 @@ def test_two_unreadable_replies_raise_and_tell_what_they_cost() -> None:
     assert len(asked.server.requests) == 2
 
 
+def test_what_was_paid_is_told_although_the_llm_is_gone() -> None:
+    with (
+        asking([completion("hm"), *[refusing(503)] * 3]) as asked,
+        pytest.raises(UnreadableReply, match="is gone") as caught,
+    ):
+        asked.predict()
+    assert caught.value.usage.prompt_tokens == 50
+    assert asked.agent.counts["unavailable"] == 1
+
+
 def test_the_second_ask_shows_the_first_reply() -> None:
     with asking([completion("hm"), choosing("refund")]) as asked:
         asked.predict()

@@ -47,7 +47,7 @@ _ASKS = 2
 
 
 class UnreadableReply(ParseError):
-    """A reply was unreadable twice; ``usage`` is what both asks cost."""
+    """No reply was readable; ``usage`` is what they cost all the same."""
 
     def __init__(self, message: str, *, usage: Usage) -> None:
         super().__init__(message)
@@ -176,6 +176,14 @@ class LLMAgent:
                 self._count("parse_errors")
                 unreadable = error
                 prompt = ask_again(prompt, content)
+            except LLMUnavailable as error:
+                if meter.tokens == Usage():
+                    raise
+                self._count("unavailable")
+                raise UnreadableReply(
+                    f"{self.model_id} named no legal action ({unreadable}) and is gone: {error}",
+                    usage=self._bill(meter),
+                ) from error
             else:
                 return replace(answer, usage=self._bill(meter))
         raise UnreadableReply(

@@ -2,6 +2,9 @@
 
 Two forms of reply: *json* asks for ``{"action": …}`` under a schema whose enum holds the legal
 actions; *letters* maps them to A, B, … so that the first token of the reply is the whole answer.
+
+Examples are turns rather than a list inside the question: they show the form of the reply as well,
+which a small model copies from turns and seldom takes from a description.
 """
 
 from __future__ import annotations
