@@ -71,23 +71,14 @@ class Demo:
 
     def __post_init__(self) -> None:
         self.table: ShippedTable = shipped("assistant")
+        self.bundle = self.folder / "bundle"
+        self.ledger_file = self.folder / "ledger.sqlite"
         self._always_llm: dict[str, Prediction] = {}
         self._streamed: list[Decision] = []
 
-    @property
-    def bundle(self) -> Path:
-        """Return the folder of the bundle that the first row trains."""
-        return self.folder / "bundle"
-
-    @property
-    def ledger_file(self) -> Path:
-        """Return the demo's own ledger."""
-        return self.folder / "ledger.sqlite"
-
     def start(self) -> None:
         """Remove what an earlier run of the demo left in the folder."""
-        for name in ("bundle", "bundle.training"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
+        shutil.rmtree(self.bundle, ignore_errors=True)
         for file in self.folder.glob("ledger.sqlite*"):
             file.unlink()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -159,9 +150,7 @@ class Demo:
         by_tier: dict[str, list[int]] = {}
         for place, answer in enumerate(answers):
             by_tier.setdefault(answer.tier, []).append(place)
-        accepted = [
-            r for r, a in zip(right, answers, strict=True) if (a.confidence or 0) >= threshold
-        ]
+        sure = [i for i, a in enumerate(answers) if (a.confidence or 0.0) >= threshold]
         return {
             "n": len(right),
             "tiers": {
