@@ -19,7 +19,7 @@ from trimtab.cli.bench import bench_app
 from trimtab.cli.data import data_app
 from trimtab.cli.demo import demo
 from trimtab.cli.ledger import ledger_app
-from trimtab.cli.llm import llm_app
+from trimtab.cli.llm import llm_app, record
 from trimtab.cli.output import console, emit
 from trimtab.cli.report import report
 from trimtab.cli.setup import setup_app
@@ -39,6 +39,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(llm_app, name="llm")
 app.command()(demo)
+app.command()(record)
 app.command()(report)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
