@@ -114,7 +114,12 @@ class CachedEmbedder:
         self._path = path
         self.name = embedder.name
         self.dim = embedder.dim
-        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"the embedding cache {path} cannot be made ({error}); give another path"
+            ) from error
         with self._open() as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(

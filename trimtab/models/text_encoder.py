@@ -16,6 +16,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from trimtab.errors import InputError
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncoderConfig:
@@ -32,8 +34,11 @@ class EncoderConfig:
 
     @classmethod
     def from_file(cls, path: Path) -> EncoderConfig:
-        """Return the sizes that a ``config.json`` holds."""
+        """Return the sizes that a ``config.json`` holds; raises ``InputError`` if one is absent."""
         plain = json.loads(path.read_text(encoding="utf-8"))
+        absent = [name for name in cls.__dataclass_fields__ if name not in plain]
+        if absent:
+            raise InputError(f"{path} lacks {', '.join(absent)}; give a BERT checkpoint's config")
         return cls(**{name: plain[name] for name in cls.__dataclass_fields__})
 
 

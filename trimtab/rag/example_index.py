@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trimtab.errors import InputError
 from trimtab.protocols import Array, Embedder
 from trimtab.records import Passage
 
-_DECIMALS = 6  # the product of equal rows may differ in the last bit, which would decide ties
+_SLACK = 1e-5  # more than a float32 product of unit vectors can err
 _SLICE = 256
 
 
@@ -58,18 +59,21 @@ class ExampleIndex:
         if k < 1:
             raise InputError(f"k={k} asks for no passage; give a k of at least 1")
         [vector] = self._embedder.embed([query])
-        scores: Array = np.round(self._vectors @ vector, _DECIMALS)
+        rough: Array = self._vectors @ vector
         if exclude_same_text:
-            scores[[row for row, text in enumerate(self._texts) if text == query]] = -np.inf
+            rough[[row for row, text in enumerate(self._texts) if text == query]] = -np.inf
+        rows = _candidates(rough, k)
+        # one matrix product may score equal rows apart by a bit, row by row they tie
+        scores: Array = (self._vectors[rows] * vector).sum(axis=1)
+        best = np.argsort(-scores, kind="stable")[:k]
         return [
             Passage(
                 text=self._texts[row],
                 source_id=str(row),
-                score=float(scores[row]),
+                score=score,
                 metadata={"label": self._labels[row]},
             )
-            for row in _best(scores, k)
-            if scores[row] > -np.inf
+            for row, score in zip(rows[best].tolist(), scores[best].tolist(), strict=True)
         ]
 
     def nearest_cosine(self, vectors: Array) -> Array:
@@ -82,12 +86,10 @@ class ExampleIndex:
         return nearest
 
 
-def _best(scores: Array, k: int) -> list[int]:
-    """Return the rows of the k largest scores, largest first, ties in row order."""
-    rows = np.arange(len(scores))
-    if k < len(scores):
+def _candidates(rough: Array, k: int) -> NDArray[np.intp]:
+    """Return, in order, the rows that may be among the k best; minus infinity is left out."""
+    cut = np.float32(-np.inf)
+    if k < len(rough):
         # a partition finds the k-th score in one pass; sorting all rows costs ten times that
-        rows = np.flatnonzero(scores >= np.partition(scores, -k)[-k])
-    order = np.argsort(-scores[rows], kind="stable")[:k]
-    best: list[int] = rows[order].tolist()
-    return best
+        cut = np.partition(rough, -k)[-k] - np.float32(_SLACK)
+    return np.flatnonzero((rough >= cut) & np.isfinite(rough))
