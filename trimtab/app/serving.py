@@ -13,6 +13,7 @@ from trimtab.agents.llm import LLMAgent, OpenChatModel, open_chat_model
 from trimtab.agents.local_llm import EMBEDDED_MODEL
 from trimtab.agents.meta_controller import CheapestFirst
 from trimtab.agents.policy import TextPolicy
+from trimtab.agents.resilience import CircuitBreaker
 from trimtab.agents.routing import ThresholdRule
 from trimtab.embedding import load_embedder
 from trimtab.errors import EmbedderMissing
@@ -60,6 +61,8 @@ class LLM:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.Lock()
+        # one server, one breaker: what one domain learns of an outage holds for all
+        self.breaker = CircuitBreaker()
         self._stack = ExitStack()
         self._opened: OpenChatModel | None = None
 
@@ -75,6 +78,7 @@ class LLM:
             model_id=opened.model_id,
             prices=load_prices(self._settings),
             max_concurrency=self._settings.llm_max_concurrency,
+            breaker=self.breaker,
         )
 
     def close(self) -> None:
