@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, shipped_bundle
 from trimtab.errors import ConfigError, InputError
-from trimtab.graphs.nodes import DecideNodes, new_decision_id, utc_now
+from trimtab.graphs.ids import new_decision_id
+from trimtab.graphs.nodes import DecideNodes, utc_now
 from trimtab.graphs.serving import Serving
 from trimtab.graphs.state import ADDITIVE, DecideContext, DecideState
 from trimtab.ledger import SqliteLedger
@@ -146,9 +147,9 @@ class Trimtab:
         """
         context = self._context(domain, mode=mode, budget=budget)
         started = [self._start(text, context) for text in texts]
-        waiting = [state for state in started if state["next"]]
+        waiting = [state for state in started if not isinstance(state, Decision)]
         if not waiting:
-            return [_decision(state) for state in started]
+            return [decision for decision in started if isinstance(decision, Decision)]
         with ThreadPoolExecutor(self.settings.llm_max_concurrency) as pool:
             finished = dict(
                 zip(
@@ -157,7 +158,7 @@ class Trimtab:
                     strict=True,
                 )
             )
-        return [finished.get(id(state)) or _decision(state) for state in started]
+        return [s if isinstance(s, Decision) else finished[id(s)] for s in started]
 
     def feedback(
         self,
@@ -253,11 +254,13 @@ class Trimtab:
             decision_id=decision_id or "",
         )
 
-    def _start(self, text: str, context: DecideContext) -> DecideState:
-        """Run the nodes up to the end, or to the first one that belongs to the graph."""
+    def _start(self, text: str, context: DecideContext) -> DecideState | Decision:
+        """Run the nodes up to the decision, or to the first one that belongs to the graph."""
         state: DecideState = {"text": text, "next": "reset"}
         _apply(state, self.nodes.reset(state, context))
-        while state["next"] and state["next"] not in EXPERT_NODES:
+        while state["next"] not in EXPERT_NODES:
+            if state["next"] == "record":
+                return self.nodes.write(state)
             _apply(state, self._run(state["next"], state))
         return state
 
@@ -266,14 +269,12 @@ class Trimtab:
             return self.nodes.meta_controller(state)
         if node == "route":
             return self.nodes.route(state)
-        if node == "record":
-            return self.nodes.record(state)
         return self.nodes.agent(node)(state)
 
-    def _finish(self, state: DecideState, context: DecideContext) -> Decision:
+    def _finish(self, state: DecideState | Decision, context: DecideContext) -> Decision:
         """Return the decision, running the compiled graph where the expert is still to be asked."""
-        if not state["next"]:
-            return _decision(state)
+        if isinstance(state, Decision):
+            return state
         from langgraph.types import Command
 
         config: Any = {"configurable": {"thread_id": state["decision_id"]}}
@@ -293,7 +294,3 @@ def _apply(state: DecideState, update: Mapping[str, Any]) -> None:
             channels[name] = [*channels.get(name, ()), *value]
         else:
             channels[name] = value
-
-
-def _decision(state: DecideState) -> Decision:
-    return decision_from_json(state["decision"])

@@ -7,7 +7,6 @@ follow the same channel ``next``. Only :meth:`DecideNodes.human` needs the engin
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from trimtab.errors import (
     ParseError,
     UnknownDomain,
 )
+from trimtab.graphs.ids import new_decision_id
 from trimtab.graphs.serving import FEW_SHOT, Serving
 from trimtab.graphs.state import DecideContext, DecideState
 from trimtab.protocols import AnyAgent, AnyDomain, Ledger
@@ -52,11 +52,6 @@ class Node(Protocol):
     def __call__(self, state: DecideState) -> Update:
         """Run the step."""
         ...
-
-
-def new_decision_id() -> str:
-    """Return a fresh decision id."""
-    return uuid.uuid4().hex
 
 
 def utc_now() -> datetime:
@@ -205,9 +200,16 @@ class DecideNodes:
 
     def record(self, state: DecideState) -> Update:
         """Write the ledger row."""
+        return {"decision": decision_to_json(self.write(state)), "next": "", "enter": ""}
+
+    def write(self, state: DecideState) -> Decision:
+        """Return the decision of a finished state, with its ledger row queued.
+
+        A state that was stopped and resumed gives the same row again, which the ledger keeps once.
+        """
         decision = self.conclude(state)
         self.ledger.append(decision)
-        return {"decision": decision_to_json(decision), "next": "", "enter": ""}
+        return decision
 
     def conclude(self, state: DecideState) -> Decision:
         """Return the decision that a finished state stands for."""
