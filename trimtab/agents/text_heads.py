@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab.domains.evidence import evidence_features
+from trimtab.domains.evidence import FEATURES, evidence_features
 from trimtab.protocols import Array
 
 HASH_BITS = 18
@@ -31,16 +31,22 @@ _ORDER_SALT = tuple(np.uint32(2 * n + 1) for n in range(MAX_NGRAM + 1))
 
 def softmax(logits: Array, *, temperature: float = 1.0) -> Array:
     """Return probabilities along the last axis of ``[K]`` or ``[B, K]`` logits."""
-    scaled = logits / np.float32(temperature)
-    scaled = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
-    probs: Array = scaled / scaled.sum(axis=-1, keepdims=True)
+    # The ufuncs' own reductions: on one text's logits the methods' overhead is half the time.
+    probs: Array = logits / np.float32(temperature)
+    probs -= np.maximum.reduce(probs, axis=-1, keepdims=True)
+    np.exp(probs, out=probs)
+    probs /= np.add.reduce(probs, axis=-1, keepdims=True)
     return probs
 
 
 def head_inputs(vectors: Array, texts: Sequence[str]) -> Array:
     """Return ``[B, D]`` inputs of a head: a text's vector joined by what the parsers found."""
-    found = np.stack([evidence_features(text) for text in texts])
-    return np.concatenate([vectors, found], axis=1).astype(np.float32, copy=False)
+    width = vectors.shape[1]
+    inputs = np.empty((len(texts), width + len(FEATURES)), dtype=np.float32)
+    inputs[:, :width] = vectors
+    for row, text in zip(inputs, texts, strict=True):
+        row[width:] = evidence_features(text)
+    return inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +137,10 @@ class HashedWitness:
     def logits(self, key: str) -> Array:
         """Return ``[K]`` decision values of a normalised text."""
         ids = feature_ids(key)
-        total: Array = self._weights.take(self._place.take(ids), axis=0).sum(axis=0)
-        return total * np.float32(ids.size**-0.5) + self._bias
+        logits: Array = np.add.reduce(self._weights.take(self._place.take(ids), axis=0), axis=0)
+        logits *= np.float32(ids.size**-0.5)
+        logits += self._bias
+        return logits
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return the weights by name, for a safetensors file."""
