@@ -75,6 +75,11 @@ class SqliteLedger:
         self._finalizer = weakref.finalize(self, self._writer.request_stop)
         self._finalizer.atexit = False
 
+    @property
+    def queued(self) -> int:
+        """Return how many rows wait to be taken by the writer."""
+        return self._writer.queued
+
     def append(self, decision: Decision) -> Future[int]:
         """Queue a decision; the future gives its row number."""
         if not isinstance(decision, Decision):

@@ -84,6 +84,11 @@ class Writer:
         """Return whether the caller runs on the writer's own thread, which must not wait."""
         return threading.current_thread() is self._thread
 
+    @property
+    def queued(self) -> int:
+        """Return how many rows have not been taken yet."""
+        return len(self._pending)
+
     def submit(self, payload: Payload) -> Ticket:
         """Queue a payload; waits only when the queue is full."""
         ticket = Ticket(self._hurry)
