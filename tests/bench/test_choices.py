@@ -94,6 +94,14 @@ def test_intervals_hold_their_values(result: dict[str, Any]) -> None:
             assert measure["low"] - 1e-9 <= measure["value"] <= measure["high"] + 1e-9, key
 
 
+def test_distance_to_training_is_told_by_quantiles(result: dict[str, Any]) -> None:
+    keys = [f"nearest_cosine.p{q}" for q in ("05", "25", "50", "75", "95")]
+    found = [result["measures"][key]["value"] for key in keys]
+    assert found == sorted(found)
+    assert found[-1] <= 1.001
+    assert result["measures"]["nearest_cosine.within_train_p50"]["value"] < 1.0
+
+
 def test_unknown_data_have_no_bars(result: dict[str, Any]) -> None:
     assert result["bars"] == {}
 

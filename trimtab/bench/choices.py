@@ -20,6 +20,7 @@ from trimtab.bench.choices_data import ChoicesTable, shipped_table, user_table
 from trimtab.bench.choices_measures import (
     cascade_measures,
     ladder_measures,
+    nearness_measures,
     see,
     tier_measures,
 )
@@ -132,6 +133,7 @@ def run(
     measures |= tier_measures(seen, rng)
     measures |= cost_measures(policies[1], plain, table, seed=seed)
     measures |= cascade_measures(seen, measures, rng)
+    measures |= nearness_measures(table, cached[MINILM])
     measures["known_in_train"] = Measure(value=float(table.known_in_train), unit="rows")
     measures["training_rows"] = Measure(value=float(len(table.train)), unit="rows")
     return bench_result(

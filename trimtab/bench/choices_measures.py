@@ -27,6 +27,7 @@ from trimtab.stats import (
     interval,
     paired_proportion_difference,
     proportion,
+    quantile,
 )
 
 Floats = NDArray[np.float64]
@@ -34,6 +35,9 @@ Bools = NDArray[np.bool_]
 
 RESAMPLES = 300
 STATIC_SHARE = 0.6
+NEAREST_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+ROWS_AT_ONCE = 512
+"""Bounds the memory of a table of cosines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,33 @@ def cascade_measures(
         "cascade_60.accuracy_loss": as_measure(loss, "share of rows"),
         "cascade_60.cpu_share": Measure(value=share, unit="of MiniLM's CPU"),
     }
+
+
+def nearness_measures(table: ChoicesTable, embedder: Embedder) -> dict[str, Measure]:
+    """Return how near the test texts lie to training: quantiles of the largest cosine.
+
+    ``within_train_p50`` is the median for a training text and the other training texts: a test set
+    that lies much nearer flatters whatever is measured on it.
+    """
+    train = embedder.embed([row.text for row in table.train])
+    test = embedder.embed([row.text for row in table.test])
+    nearest = np.concatenate([(part @ train.T).max(axis=1) for part in _parts(test)])
+    measures = {
+        f"nearest_cosine.p{round(100 * q):02d}": as_measure(quantile(nearest, q), "cosine")
+        for q in NEAREST_QUANTILES
+    }
+    others = []
+    for start, part in zip(range(0, len(train), ROWS_AT_ONCE), _parts(train), strict=True):
+        cosines = part @ train.T
+        places = np.arange(len(part))
+        cosines[places, start + places] = -1.0  # not with itself
+        others.append(cosines.max(axis=1))
+    within = quantile(np.concatenate(others), 0.5)
+    return measures | {"nearest_cosine.within_train_p50": as_measure(within, "cosine")}
+
+
+def _parts(vectors: Array) -> list[Array]:
+    return [vectors[i : i + ROWS_AT_ONCE] for i in range(0, len(vectors), ROWS_AT_ONCE)]
 
 
 def as_measure(estimate: Estimate, unit: str) -> Measure:
