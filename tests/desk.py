@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from trimtab.agents.meta_controller import CheapestFirst
-from trimtab.agents.routing import ThresholdRule
+from trimtab.agents.promise import Certificate
+from trimtab.agents.routing import PromiseRule, SpendingRule
 from trimtab.domains.choices import Choices, ChoiceState
 from trimtab.graphs.nodes import DecideNodes
 from trimtab.graphs.serving import Serving
 from trimtab.protocols import AnyAgent, Ledger
-from trimtab.records import Passage, Prediction, Usage
+from trimtab.records import Decision, Passage, Prediction, Usage
 
 REFERENCES = {
     "where is my parcel": "delivery",
@@ -91,12 +92,38 @@ class ReferenceRetriever:
         ][:k]
 
 
-def desk_serving(expert: AnyAgent, *, threshold: float = 0.8) -> Serving:
+def certificate(threshold: float | None, *, refused: bool = False) -> Certificate:
+    """Return a certificate for showing answers from a threshold on; for nothing if None."""
+    certified = refused or threshold is not None
+    return Certificate(
+        loss=0.02,
+        confidence=0.95,
+        n=500,
+        certified=certified,
+        refused=refused,
+        candidate="test",
+        threshold=None if refused else threshold,
+        llm_share=0.0 if refused else 0.3,
+        wealth=25.0 if certified else 2.0,
+        needed=20.0,
+        labels=40,
+        tested=3,
+    )
+
+
+def no_audit(decision: Decision, serving: Serving) -> None:
+    """Take an audit that the test is not about."""
+
+
+def desk_serving(
+    expert: AnyAgent, *, threshold: float | None = 0.8, audit_rate: float = 0.0
+) -> Serving:
     return Serving(
         domain=DESK,
         agents=(KeywordAgent(),),
-        meta_controller=CheapestFirst(prices={"policy": 0.0}, stop_at=threshold),
-        rule=ThresholdRule(threshold=threshold),
+        meta_controller=CheapestFirst(prices={"policy": 0.0}, stop_at=0.8),
+        rule=PromiseRule(certificate=certificate(threshold), audit_rate=audit_rate),
+        spending=SpendingRule(),
         expert=lambda: expert,
         expert_price_usd=lambda: TruthfulExpert.price_usd,
         retriever=ReferenceRetriever(),
@@ -117,10 +144,11 @@ def numbered_ids() -> Callable[[], str]:
     return lambda: f"d{next(numbers)}"
 
 
-def desk_nodes(ledger: Ledger, expert: AnyAgent, *, threshold: float = 0.8) -> DecideNodes:
+def desk_nodes(ledger: Ledger, expert: AnyAgent, *, threshold: float | None = 0.8) -> DecideNodes:
     return DecideNodes(
         servings={"desk": desk_serving(expert, threshold=threshold)},
         ledger=ledger,
+        auditor=no_audit,
         new_id=numbered_ids(),
         now=ticking_clock(),
     )

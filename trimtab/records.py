@@ -23,7 +23,7 @@ Reason = Literal[
     "human",
     "degraded",
 ]
-Mode = Literal["auto", "neural_only", "llm_only"]
+Mode = Literal["auto", "neural_only", "llm_only", "adaptive"]
 OutcomeSource = Literal["solver", "checker", "expert", "judge", "user"]
 
 

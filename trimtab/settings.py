@@ -24,6 +24,7 @@ class Settings:
         usd_per_cpu_hour: price of local computation (``TRIMTAB_USD_PER_CPU_HOUR``).
         llm_timeout_s: time limit of one LLM request (``TRIMTAB_LLM_TIMEOUT_S``).
         llm_max_concurrency: LLM requests in flight at most (``TRIMTAB_LLM_MAX_CONCURRENCY``).
+        audit_rate: share of requests audited under a certificate (``TRIMTAB_AUDIT_RATE``).
     """
 
     home: Path
@@ -35,6 +36,7 @@ class Settings:
     usd_per_cpu_hour: float = 0.05
     llm_timeout_s: float = 60.0
     llm_max_concurrency: int = 4
+    audit_rate: float = 0.02
 
     @property
     def uses_embedded_llm(self) -> bool:
@@ -45,6 +47,11 @@ class Settings:
     def usd_per_cpu_s(self) -> float:
         """Return the price of one CPU-second in US dollars."""
         return self.usd_per_cpu_hour / 3600.0
+
+    @property
+    def certificates(self) -> Path:
+        """Return the folder of certificates."""
+        return self.home / "certificates"
 
     @property
     def models(self) -> Path:
@@ -79,6 +86,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         usd_per_cpu_hour=_positive(env, "TRIMTAB_USD_PER_CPU_HOUR", 0.05),
         llm_timeout_s=_positive(env, "TRIMTAB_LLM_TIMEOUT_S", 60.0),
         llm_max_concurrency=_count(env, "TRIMTAB_LLM_MAX_CONCURRENCY", 4),
+        audit_rate=_share(env, "TRIMTAB_AUDIT_RATE", 0.02),
     )
 
 
@@ -92,6 +100,19 @@ def _positive(env: Mapping[str, str], field: str, default: float) -> float:
         number = -1.0
     if not 0.0 < number < float("inf"):
         raise ConfigError(f"{field}={text!r} is not a positive number; set it like {default}")
+    return number
+
+
+def _share(env: Mapping[str, str], field: str, default: float) -> float:
+    text = env.get(field)
+    if not text:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0.0 <= number < 1.0:
+        raise ConfigError(f"{field}={text!r} is not a share in [0, 1); set it like {default}")
     return number
 
 

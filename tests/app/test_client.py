@@ -78,7 +78,7 @@ def test_fast_path_and_graph_write_the_same_rows(
 def test_confident_answer_does_not_build_the_graph(client: Trimtab) -> None:
     decision = client.decide("desk", "where is my parcel")
     assert decision.answer == "delivery"
-    assert "graph" not in vars(client)
+    assert "graph" not in vars(client.fast_path)
 
 
 def test_decision_survives_json(client: Trimtab) -> None:

@@ -43,6 +43,10 @@ class GainModel:
         """Return the expected gain in (-1, 1) of asking, from `[J]` features."""
         return self.gained.confidence(values) - self.lost.confidence(values)
 
+    def covers(self, prediction: Prediction) -> bool:
+        """Return whether a prediction carries every feature of the model."""
+        return all(_feature(prediction, name) is not None for name in self.features)
+
     def score(self, prediction: Prediction) -> float:
         """Return minus the expected gain, larger where the cheap answer may be shown.
 

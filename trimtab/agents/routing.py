@@ -1,60 +1,150 @@
-"""The routing rule: whose answer is shown, and when the expert must be asked."""
+"""The routing rules: whose answer is shown, and when the expert must be asked."""
 
 from __future__ import annotations
 
+import hashlib
+import threading
+from bisect import insort
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trimtab.errors import ConfigError
+from trimtab.agents.gain import GainModel
+from trimtab.agents.promise import Certificate
+from trimtab.errors import ConfigError, InputError
 from trimtab.records import Admission, Prediction, Route
+
+RECENT = 1000
+"""Requests over which the spending rule compares confidences."""
+SAVED_ANSWERS = 20
+"""Answers of the expert that unspent money may be saved up for, so that a quiet hour does not
+pay for a burst."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ThresholdRule:
-    """Shows the cheap answer where its calibrated confidence reaches a threshold.
+class PromiseRule:
+    """Shows the small models' answer only where a certificate lets it.
+
+    Without a certificate the expert is always asked. Under one, a share of requests, drawn
+    before their trail is known, asks the expert in addition: they keep the certificate honest.
 
     Attributes:
-        threshold: smallest confidence in [0, 1] that is shown.
-        expert: name of the agent that is asked below it.
+        certificate: what was certified; None if nothing was.
+        gain: scores an answer; its confidence does if None.
+        expert: name of the agent that is asked.
+        audit_rate: share of requests in [0, 1) that is audited under a certificate.
+        seed: of the audits.
     """
 
-    threshold: float
+    certificate: Certificate | None = None
+    gain: GainModel | None = None
     expert: str = "llm"
+    audit_rate: float = 0.02
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.threshold <= 1.0:
-            raise ConfigError(
-                f"threshold={self.threshold} is not a confidence; give a number in [0, 1]"
-            )
+        if not 0.0 <= self.audit_rate < 1.0:
+            raise ConfigError(f"audit_rate={self.audit_rate} is not a share in [0, 1)")
 
     def admit(self, decision_id: str) -> Admission:
-        """Return an admission without audit: this rule draws nothing."""
-        return Admission(audit=False, propensity=1.0)
+        """Draw whether a decision is audited; the draw depends on its id and the seed alone."""
+        if self.certificate is None or not self.certificate.certified or not self.audit_rate:
+            return Admission(audit=False, propensity=1.0)
+        digest = hashlib.sha256(f"{self.seed}\0{decision_id}".encode()).digest()
+        audit = int.from_bytes(digest[:8], "big") / 2**64 < self.audit_rate
+        return Admission(
+            audit=audit, propensity=self.audit_rate if audit else 1.0 - self.audit_rate
+        )
 
     def route(self, predictions: Sequence[Prediction]) -> Route:
-        """Return the expert's route below the threshold, else the most confident agent's.
-
-        Ties go to the agent that answered first, which is the cheapest.
-        """
-        for prediction in predictions:
-            if prediction.agent == self.expert:
-                return Route(
-                    agent=self.expert,
-                    reason="uncertain",
-                    confidence=prediction.confidence,
-                    threshold=self.threshold,
-                )
-        best = most_confident(predictions)
-        if best is not None and (best.confidence or 0.0) >= self.threshold:
+        """Return the route; the expert's where nothing is certified for the best cheap answer."""
+        cheap = [p for p in predictions if p.agent != self.expert]
+        best = most_confident(cheap)
+        certificate = self.certificate
+        if certificate is None or not certificate.certified:
+            return Route(agent=self.expert, reason="uncertified", confidence=None, threshold=None)
+        threshold = certificate.threshold
+        if best is None or not certificate.shows_cheap(self.score(best)):
             return Route(
-                agent=best.agent,
-                reason="confident",
-                confidence=best.confidence,
-                threshold=self.threshold,
+                agent=self.expert, reason="uncertain", confidence=None, threshold=threshold
             )
         return Route(
-            agent=self.expert, reason="uncertain", confidence=None, threshold=self.threshold
+            agent=best.agent,
+            reason="refused" if certificate.refused else "confident",
+            confidence=best.confidence,
+            threshold=threshold,
         )
+
+    def score(self, prediction: Prediction) -> float:
+        """Return what the certificate's threshold is compared with; larger is surer.
+
+        An answer that lacks a feature of the gain model is never sure enough.
+        """
+        if self.gain is None:
+            return prediction.confidence or 0.0
+        if not self.gain.covers(prediction):
+            return float("-inf")
+        return self.gain.score(prediction)
+
+
+class SpendingRule:
+    """Asks the expert about the least sure requests that a spending rate pays for.
+
+    Each request earns its share of the rate. The expert is asked where the answer's confidence is
+    among the lowest of the last ``RECENT``, as many as the rate pays for, and the money is there.
+    It makes no promise about quality: the report says what the money bought. Thread-safe.
+    """
+
+    def __init__(self, *, expert: str = "llm") -> None:
+        self._expert = expert
+        self._lock = threading.Lock()
+        self._order: deque[float] = deque()
+        self._sorted: list[float] = []
+        self._saved_usd = 0.0
+
+    def route(
+        self, predictions: Sequence[Prediction], *, usd_per_1000: float, price_usd: float
+    ) -> Route:
+        """Return the route of one request, and take the expert's price from what was saved.
+
+        Args:
+            predictions: the trail of the small models; not empty.
+            usd_per_1000: the spending rate in US dollars per 1,000 requests.
+            price_usd: an upper estimate of what one answer of the expert costs.
+        """
+        best = most_confident(predictions)
+        if best is None:
+            raise InputError("mode='adaptive' needs an answer of the small models; none was made")
+        confidence = best.confidence or 0.0
+        earned = usd_per_1000 / 1000.0
+        share = 1.0 if price_usd <= 0.0 else min(1.0, earned / price_usd)
+        with self._lock:
+            self._saved_usd = min(self._saved_usd + earned, SAVED_ANSWERS * price_usd + earned)
+            self._remember(confidence)
+            cut = self._sorted[min(len(self._sorted) - 1, int(share * len(self._sorted)))]
+            wanted = share >= 1.0 or confidence < cut
+            paid = self._saved_usd >= price_usd
+            if wanted and paid:
+                self._saved_usd -= price_usd
+        if wanted and paid:
+            return Route(agent=self._expert, reason="uncertain", confidence=None, threshold=cut)
+        return Route(
+            agent=best.agent,
+            reason="budget" if wanted else "confident",
+            confidence=best.confidence,
+            threshold=cut,
+        )
+
+    def settle(self, *, estimate_usd: float, cost_usd: float) -> None:
+        """Give back what an answer cost less than its estimate, or take what it cost more."""
+        with self._lock:
+            self._saved_usd += estimate_usd - cost_usd
+
+    def _remember(self, confidence: float) -> None:
+        self._order.append(confidence)
+        insort(self._sorted, confidence)
+        if len(self._order) > RECENT:
+            self._sorted.remove(self._order.popleft())
 
 
 def most_confident(predictions: Sequence[Prediction]) -> Prediction | None:

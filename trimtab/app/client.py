@@ -8,18 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
-from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
+from trimtab.agents.promise import Promise
+from trimtab.app.audits import Auditor
+from trimtab.app.certify import Against, CertificateBook, Issued, issue
+from trimtab.app.fast_path import AskHuman, FastPath
+from trimtab.app.metrics import Metrics
 from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, shipped_bundle
-from trimtab.errors import ConfigError, InputError
+from trimtab.errors import InputError
 from trimtab.graphs.ids import new_decision_id
 from trimtab.graphs.nodes import DecideNodes, utc_now
 from trimtab.graphs.serving import Serving
-from trimtab.graphs.state import ADDITIVE, DecideContext, DecideState
 from trimtab.ledger import SqliteLedger
 from trimtab.protocols import Ledger
 from trimtab.records import (
@@ -28,17 +32,11 @@ from trimtab.records import (
     Mode,
     Outcome,
     OutcomeSource,
-    decision_from_json,
 )
 from trimtab.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from trimtab.graphs.decide import Graph
-
-EXPERT_NODES = ("retrieve", "llm", "human")
-"""Nodes that the fast path leaves to the compiled graph."""
-
-AskHuman = Callable[[Mapping[str, Any]], str | int]
 
 
 class Trimtab:
@@ -84,24 +82,38 @@ class Trimtab:
             self.settings.ledger.parent.mkdir(parents=True, exist_ok=True)
             ledger = SqliteLedger(self.settings.ledger)
         self.ledger: Ledger = ledger
-        self.nodes = DecideNodes(
-            servings={**served, **(servings or {})}, ledger=self.ledger, new_id=new_id, now=now
+        served = {**served, **(servings or {})}
+        self.metrics = Metrics(served, ledger)
+        self._auditor = Auditor(ledger)
+        nodes = DecideNodes(
+            servings=served,
+            ledger=ledger,
+            auditor=self._auditor.submit,
+            new_id=new_id,
+            now=now,
+            observer=self.metrics,
         )
+        self.fast_path = FastPath(nodes, ask_human)
+        self.certificates = CertificateBook(self.settings.certificates)
+        for name, serving in served.items():
+            kept = self.certificates.load(name, serving.bundle_id)
+            if kept is not None:
+                self._route_by(kept)
 
     @property
     def domains(self) -> list[str]:
         """Return the names of the domains that are served."""
         return sorted(self.nodes.servings)
 
-    @cached_property
+    @property
     def graph(self) -> Graph:
         """Return the compiled graph that escalations run through."""
-        from langgraph.checkpoint.memory import InMemorySaver
+        return self.fast_path.graph
 
-        from trimtab.graphs.decide import build
-
-        checkpointer = InMemorySaver() if self._ask_human else None
-        return build(self.nodes, checkpointer=checkpointer, resumable=True)
+    @property
+    def nodes(self) -> DecideNodes:
+        """Return what the nodes of the graph do."""
+        return self.fast_path.nodes
 
     def decide(
         self,
@@ -111,6 +123,7 @@ class Trimtab:
         mode: Mode = "auto",
         human: bool = False,
         budget: Budget | None = None,
+        spend_usd_per_1000: float | None = None,
         decision_id: str | None = None,
     ) -> Decision:
         """Return the decision on a text; its ledger row is queued.
@@ -118,20 +131,27 @@ class Trimtab:
         Args:
             domain: name of a served domain.
             text: the request.
-            mode: ``auto`` routes by confidence, ``neural_only`` never asks the expert,
-                ``llm_only`` always does.
-            human: ask a person instead of the LLM where the small models are unsure.
+            mode: ``auto`` keeps the promise (without a certificate the LLM is always asked),
+                ``neural_only`` never asks the expert, ``llm_only`` always does, ``adaptive``
+                asks as often as ``spend_usd_per_1000`` pays for.
+            human: ask a person where the expert is to be asked.
             budget: hard limits of this decision.
+            spend_usd_per_1000: spending rate of ``adaptive``, US dollars per 1,000 decisions.
             decision_id: an id of the caller's own; drawn if None.
 
         Raises:
             InputError: the request cannot be used; the message names field, value and remedy.
             LLMError: ``llm_only``, and the LLM gave no usable answer.
         """
-        context = self._context(
-            domain, mode=mode, human=human, budget=budget, decision_id=decision_id
+        context = self.fast_path.context(
+            domain,
+            mode=mode,
+            human=human,
+            budget=budget,
+            spend_usd_per_1000=spend_usd_per_1000,
+            decision_id=decision_id,
         )
-        return self._finish(self._start(text, context), context)
+        return self.fast_path.finish(self.fast_path.start(text, context), context)
 
     def decide_many(
         self,
@@ -140,25 +160,21 @@ class Trimtab:
         *,
         mode: Mode = "auto",
         budget: Budget | None = None,
+        spend_usd_per_1000: float | None = None,
     ) -> list[Decision]:
         """Return one decision per text, in order; the LLM is asked several at a time.
 
         A bad text raises before any LLM is asked; what was decided before it is kept.
         """
-        context = self._context(domain, mode=mode, budget=budget)
-        started = [self._start(text, context) for text in texts]
-        waiting = [state for state in started if not isinstance(state, Decision)]
-        if not waiting:
-            return [decision for decision in started if isinstance(decision, Decision)]
+        context = self.fast_path.context(
+            domain, mode=mode, budget=budget, spend_usd_per_1000=spend_usd_per_1000
+        )
+        path = self.fast_path
+        started = [path.start(text, context) for text in texts]
+        if all(isinstance(state, Decision) for state in started):
+            return [path.finish(state, context) for state in started]
         with ThreadPoolExecutor(self.settings.llm_max_concurrency) as pool:
-            finished = dict(
-                zip(
-                    map(id, waiting),
-                    pool.map(lambda state: self._finish(state, context), waiting),
-                    strict=True,
-                )
-            )
-        return [s if isinstance(s, Decision) else finished[id(s)] for s in started]
+            return list(pool.map(lambda state: path.finish(state, context), started))
 
     def feedback(
         self,
@@ -196,6 +212,34 @@ class Trimtab:
         self.ledger.resolve(outcome).result()
         return outcome
 
+    def certify(self, domain: str, promise: Promise, *, against: Against = "gold") -> Issued:
+        """Return the certificate that the ledger's uniform requests give, and route by it.
+
+        It is kept in ``settings.certificates``, where the next client finds it.
+
+        Args:
+            domain: a served domain.
+            promise: what is asked for.
+            against: ``gold`` compares with outcomes, ``agreement`` takes the LLM to be right.
+
+        Raises:
+            InputError: too few uniform requests, or some need a label first.
+        """
+        self.flush()
+        serving = self.nodes.serving(domain)
+        issued = issue(
+            self.ledger.scan(domain=domain),
+            promise,
+            domain=domain,
+            bundle_id=serving.bundle_id,
+            canonical=serving.domain.canonical,
+            against=against,
+            attempt=self.certificates.attempts(domain) + 1,
+        )
+        self.certificates.keep(issued)
+        self._route_by(issued)
+        return issued
+
     def report(self, domain: str | None = None, *, volume: int | None = None) -> dict[str, Any]:
         """Return the report on the ledger as one JSON object.
 
@@ -207,14 +251,22 @@ class Trimtab:
 
         self.flush()
         canonical = {name: served.domain.canonical for name, served in self.nodes.servings.items()}
-        return ledger_report(self.ledger.scan(domain=domain), volume=volume, canonical=canonical)
+        certificates = {name: issued.to_json() for name, issued in self.certificates.issued.items()}
+        return ledger_report(
+            self.ledger.scan(domain=domain),
+            volume=volume,
+            canonical=canonical,
+            certificates=certificates,
+        )
 
     def flush(self) -> None:
-        """Return once every decision so far is durable."""
+        """Return once every decision and audit so far is durable."""
+        self._auditor.flush()
         self.ledger.flush()
 
     def close(self) -> None:
         """Flush the ledger and stop the embedded LLM, if one was started."""
+        self._auditor.close()
         self._llm.close()
         if self._owns_ledger:
             self.ledger.close()
@@ -232,65 +284,9 @@ class Trimtab:
     ) -> None:
         self.close()
 
-    def _context(
-        self,
-        domain: str,
-        *,
-        mode: Mode,
-        human: bool = False,
-        budget: Budget | None = None,
-        decision_id: str | None = None,
-    ) -> DecideContext:
-        if human and self._ask_human is None:
-            raise ConfigError("human=True needs someone to ask; construct Trimtab(ask_human=...)")
-        limits = budget or Budget()
-        return DecideContext(
-            domain=domain,
-            mode=mode,
-            expert="human" if human else "llm",
-            budget_usd=limits.usd,
-            budget_seconds=limits.seconds,
-            budget_calls=limits.calls,
-            decision_id=decision_id or "",
-        )
-
-    def _start(self, text: str, context: DecideContext) -> DecideState | Decision:
-        """Run the nodes up to the decision, or to the first one that belongs to the graph."""
-        state: DecideState = {"text": text, "next": "reset"}
-        _apply(state, self.nodes.reset(state, context))
-        while state["next"] not in EXPERT_NODES:
-            if state["next"] == "record":
-                return self.nodes.write(state)
-            _apply(state, self._run(state["next"], state))
-        return state
-
-    def _run(self, node: str, state: DecideState) -> dict[str, Any]:
-        if node == "meta_controller":
-            return self.nodes.meta_controller(state)
-        if node == "route":
-            return self.nodes.route(state)
-        return self.nodes.agent(node)(state)
-
-    def _finish(self, state: DecideState | Decision, context: DecideContext) -> Decision:
-        """Return the decision, running the compiled graph where the expert is still to be asked."""
-        if isinstance(state, Decision):
-            return state
-        from langgraph.types import Command
-
-        config: Any = {"configurable": {"thread_id": state["decision_id"]}}
-        entering: Any = {**state, "enter": state["next"]}
-        final: dict[str, Any] = self.graph.invoke(entering, config, context=context)
-        while "__interrupt__" in final and self._ask_human is not None:
-            reply = self._ask_human(final["__interrupt__"][0].value)
-            final = self.graph.invoke(Command(resume=reply), config, context=context)
-        return decision_from_json(final["decision"])
-
-
-def _apply(state: DecideState, update: Mapping[str, Any]) -> None:
-    """Merge an update as the graph's channels do; ``reset`` starts them empty."""
-    channels = cast(dict[str, Any], state)
-    for name, value in update.items():
-        if name in ADDITIVE:
-            channels[name] = [*channels.get(name, ()), *value]
-        else:
-            channels[name] = value
+    def _route_by(self, issued: Issued) -> None:
+        """Route by a certificate from now on; decisions under way keep the rule they began with."""
+        rule = issued.rule(audit_rate=self.settings.audit_rate)
+        served = replace(self.nodes.serving(issued.domain), rule=rule)
+        nodes = replace(self.nodes, servings={**self.nodes.servings, issued.domain: served})
+        self.fast_path = FastPath(nodes, self._ask_human)

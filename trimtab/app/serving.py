@@ -14,7 +14,7 @@ from trimtab.agents.local_llm import EMBEDDED_MODEL
 from trimtab.agents.meta_controller import CheapestFirst
 from trimtab.agents.policy import TextPolicy
 from trimtab.agents.resilience import CircuitBreaker
-from trimtab.agents.routing import ThresholdRule
+from trimtab.agents.routing import PromiseRule, SpendingRule
 from trimtab.embedding import load_embedder
 from trimtab.errors import EmbedderMissing
 from trimtab.graphs.serving import FEW_SHOT, Serving
@@ -142,7 +142,8 @@ def choices_serving(
         domain=domain,
         agents=(policy,),
         meta_controller=CheapestFirst(prices={policy.name: 0.0}, stop_at=threshold),
-        rule=ThresholdRule(threshold=threshold),
+        rule=PromiseRule(),
+        spending=SpendingRule(),
         expert=OncePerDomain(expert, domain),
         expert_price_usd=expert_price_usd,
         retriever=policy.example_index(),
@@ -158,6 +159,11 @@ class OncePerDomain:
         self._domain = domain
         self._lock = threading.Lock()
         self._agent: AnyAgent | None = None
+
+    @property
+    def opened(self) -> AnyAgent | None:
+        """Return the agent if it is in use already, without opening it."""
+        return self._agent
 
     def __call__(self) -> AnyAgent:
         """Return the agent."""

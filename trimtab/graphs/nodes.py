@@ -7,14 +7,13 @@ follow the same channel ``next``. Only :meth:`DecideNodes.human` needs the engin
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from trimtab.agents import human as human_agent
 from trimtab.agents.llm import UnreadableReply
-from trimtab.agents.routing import most_confident
 from trimtab.errors import (
     ContextOverflow,
     InputError,
@@ -23,15 +22,21 @@ from trimtab.errors import (
     UnknownDomain,
 )
 from trimtab.graphs.ids import new_decision_id
-from trimtab.graphs.serving import FEW_SHOT, Serving
+from trimtab.graphs.routes import (
+    best_route,
+    budget_of,
+    choose_route,
+    over_budget,
+    settle_spending,
+)
+from trimtab.graphs.serving import FEW_SHOT, Observer, Serving
 from trimtab.graphs.state import DecideContext, DecideState
 from trimtab.protocols import AnyAgent, AnyDomain, Ledger
 from trimtab.records import (
-    Budget,
+    Admission,
     Decision,
     Passage,
     Prediction,
-    Reason,
     Route,
     Usage,
     decision_to_json,
@@ -61,12 +66,22 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideNodes:
-    """One method a node; each returns the channels it changes."""
+    """One method a node; each returns the channels it changes.
+
+    Attributes:
+        servings: what answers each domain.
+        ledger: where decisions go.
+        auditor: asks the LLM about a decision in addition, off the caller's path.
+        new_id: draws decision ids.
+        now: gives the time, aware.
+    """
 
     servings: Mapping[str, Serving]
     ledger: Ledger
+    auditor: Callable[[Decision, Serving], None]
     new_id: Callable[[], str] = field(default=new_decision_id)
     now: Callable[[], datetime] = field(default=utc_now)
+    observer: Observer | None = None
 
     def serving(self, name: str) -> Serving:
         """Return what answers a domain.
@@ -87,11 +102,14 @@ class DecideNodes:
         serving.domain.from_text(state["text"])
         # never from the state: a thread's channels outlive a request
         decision_id = context.decision_id or self.new_id()
-        admission = serving.rule.admit(decision_id)
+        admission = Admission(audit=False, propensity=1.0)
+        if context.mode == "auto":
+            admission = serving.rule.admit(decision_id)
         return {
             "decision_id": decision_id,
             "created_at": self.now().isoformat(),
             "domain": context.domain,
+            "bundle_id": serving.bundle_id,
             "mode": context.mode,
             "expert": context.expert,
             "budget": {
@@ -99,6 +117,7 @@ class DecideNodes:
                 "seconds": context.budget_seconds,
                 "calls": context.budget_calls,
             },
+            "spend_usd_per_1000": context.spend_usd_per_1000,
             "audit": admission.audit,
             "propensity": admission.propensity,
             "predictions": [],
@@ -117,7 +136,7 @@ class DecideNodes:
         trail = _trail(state)
         seen = {prediction.agent for prediction in trail}
         remaining = [agent.name for agent in serving.agents if agent.name not in seen]
-        step = serving.meta_controller.next(trail, remaining, _budget(state))
+        step = serving.meta_controller.next(trail, remaining, budget_of(state))
         chosen = next((a for a in serving.agents if a.name == step.agent), None)
         node = "route" if chosen is None else _before(chosen, serving, state)
         recorded = {
@@ -152,14 +171,13 @@ class DecideNodes:
         """Decide between the best small model's answer and the expert."""
         serving = self.serving(state["domain"])
         trail = _trail(state)
-        route = _forced(state, trail) or serving.rule.route(trail)
+        route = choose_route(state, trail, serving)
         if any(prediction.agent == route.agent for prediction in trail):
             return {"route": route_to_json(route), "next": "record"}
-        if self._over_budget(state, serving, trail):
-            return {
-                "route": route_to_json(_best(trail, "budget", route.threshold)),
-                "next": "record",
-            }
+        if over_budget(state, trail, serving, now=self.now()):
+            settle_spending(state, serving, cost_usd=0.0)
+            capped = best_route(trail, "budget", route.threshold)
+            return {"route": route_to_json(capped), "next": "record"}
         if state["expert"] == "human":
             route = Route(agent="human", reason="human", confidence=None, threshold=route.threshold)
             return {"route": route_to_json(route), "next": "human"}
@@ -176,16 +194,20 @@ class DecideNodes:
         try:
             prediction = _predict(serving.expert(), serving.domain, state)
         except (LLMUnavailable, ParseError, ContextOverflow) as error:
+            if self.observer is not None:
+                self.observer.failed(state["domain"], error)
             if not trail:
                 raise
             logger.warning("degraded: %s shown instead of the LLM: %s", trail[-1].agent, error)
-            degraded = _best(trail, "degraded", state["route"]["threshold"])
+            degraded = best_route(trail, "degraded", state["route"]["threshold"])
             lost = error.usage if isinstance(error, UnreadableReply) else Usage()
+            settle_spending(state, serving, cost_usd=lost.cost_usd)
             return {
                 "route": route_to_json(degraded),
                 "lost": usage_to_json(lost),
                 "next": "record",
             }
+        settle_spending(state, serving, cost_usd=prediction.usage.cost_usd)
         route = {**state["route"], "agent": prediction.agent, "confidence": prediction.confidence}
         return {"predictions": [prediction_to_json(prediction)], "route": route, "next": "record"}
 
@@ -209,6 +231,8 @@ class DecideNodes:
         """
         decision = self.conclude(state)
         self.ledger.append(decision)
+        if self.observer is not None:
+            self.observer.decided(decision)
         return decision
 
     def conclude(self, state: DecideState) -> Decision:
@@ -226,37 +250,15 @@ class DecideNodes:
             route=route,
             predictions=tuple(trail),
             usage=sum((prediction.usage for prediction in trail), usage_from_json(state["lost"])),
-            bundle_id=serving.bundle_id,
+            bundle_id=state["bundle_id"],
             propensity=state["propensity"],
             created_at=datetime.fromisoformat(state["created_at"]),
             audit=state["audit"],
         )
 
-    def _over_budget(
-        self, state: DecideState, serving: Serving, trail: Sequence[Prediction]
-    ) -> bool:
-        budget = _budget(state)
-        if budget.calls is not None and len(trail) >= budget.calls:
-            return True
-        elapsed_s = (self.now() - datetime.fromisoformat(state["created_at"])).total_seconds()
-        if budget.seconds is not None and elapsed_s >= budget.seconds:
-            return True
-        if budget.usd is None or state["expert"] == "human":
-            return False
-        spent = sum(prediction.usage.cost_usd for prediction in trail)
-        return spent + serving.expert_price_usd() > budget.usd
-
 
 def _trail(state: DecideState) -> list[Prediction]:
     return [prediction_from_json(plain) for plain in state["predictions"]]
-
-
-def _budget(state: DecideState) -> Budget:
-    limits = state["budget"]
-    calls = limits["calls"]
-    return Budget(
-        usd=limits["usd"], seconds=limits["seconds"], calls=None if calls is None else int(calls)
-    )
 
 
 def _before(agent: AnyAgent, serving: Serving, state: DecideState) -> str:
@@ -270,21 +272,3 @@ def _predict(agent: AnyAgent, domain: AnyDomain, state: DecideState) -> Predicti
     if agent.reads_context:
         context = [[Passage(**plain) for plain in state["passages"]]]
     return agent.predict([domain.from_text(state["text"])], context=context)[0]
-
-
-def _forced(state: DecideState, trail: Sequence[Prediction]) -> Route | None:
-    if state["mode"] == "neural_only":
-        return _best(trail, "forced", None)
-    if state["mode"] == "llm_only":
-        return Route(agent=state["expert"], reason="forced", confidence=None, threshold=None)
-    return None
-
-
-def _best(trail: Sequence[Prediction], reason: Reason, threshold: float | None) -> Route:
-    best = most_confident(trail)
-    if best is None:
-        raise InputError(
-            "the budget or mode allows no agent to answer; raise budget_calls or budget_usd, "
-            "or use mode='auto'"
-        )
-    return Route(agent=best.agent, reason=reason, confidence=best.confidence, threshold=threshold)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from trimtab.agents.routing import SpendingRule
+from trimtab.errors import LLMError
 from trimtab.protocols import AnyAgent, AnyDomain, MetaController, Retriever, RoutingRule
+from trimtab.records import Decision
 
 FEW_SHOT = 4
 """Labelled examples that an agent reading context is given."""
@@ -19,7 +23,8 @@ class Serving:
         domain: rules and text form.
         agents: the small models, cheapest first.
         meta_controller: chooses among ``agents``.
-        rule: decides between their answer and the expert.
+        rule: decides between their answer and the expert in mode ``auto``.
+        spending: does so in mode ``adaptive``.
         expert: gives the LLM agent; called on first use only, because opening it may be slow.
         expert_price_usd: upper estimate of what one answer of the LLM costs.
         retriever: finds labelled examples for agents that read context; None for no examples.
@@ -30,7 +35,20 @@ class Serving:
     agents: Sequence[AnyAgent]
     meta_controller: MetaController
     rule: RoutingRule
+    spending: SpendingRule
     expert: Callable[[], AnyAgent]
     expert_price_usd: Callable[[], float]
     retriever: Retriever | None
     bundle_id: str
+
+
+class Observer(Protocol):
+    """Is told what happens; quick, silent, and callable from any thread."""
+
+    def decided(self, decision: Decision) -> None:
+        """Take note of a decision whose ledger row is queued."""
+        ...
+
+    def failed(self, domain: str, error: LLMError) -> None:
+        """Take note that the LLM gave no usable answer, whatever is shown instead."""
+        ...

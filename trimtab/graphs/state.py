@@ -25,8 +25,9 @@ class DecideState(TypedDict, total=False):
         text: text form of the domain state to decide.
         decision_id: taken from the context, or drawn by ``reset``.
         created_at: ISO 8601, UTC.
-        domain, mode, expert, budget: copied from the context by ``reset``, so that routing
-            functions need nothing but the state.
+        domain, mode, expert, budget, spend_usd_per_1000: copied from the context by ``reset``, so
+            that routing functions need nothing but the state.
+        bundle_id: the weights that answer; a resumed run keeps those it began with.
         audit, propensity: drawn before the trail is known.
         predictions: the trail, oldest first (records as JSON).
         steps: what the meta-controller chose each time, with gains and prices.
@@ -42,9 +43,11 @@ class DecideState(TypedDict, total=False):
     decision_id: str
     created_at: str
     domain: str
+    bundle_id: str
     mode: Mode
     expert: Expert
     budget: dict[str, float | int | None]
+    spend_usd_per_1000: float | None
     audit: bool
     propensity: float
     predictions: Annotated[list[dict[str, Any]], operator.add]
@@ -66,11 +69,13 @@ class DecideContext:
 
     Attributes:
         domain: which domain the text belongs to.
-        mode: `auto` routes by confidence, `neural_only` never asks the expert, `llm_only` always.
+        mode: `auto` keeps the promise, `neural_only` never asks the expert, `llm_only` always does,
+            `adaptive` asks as often as a spending rate pays for.
         expert: who is asked where the small models are unsure: the `llm` or a `human`.
         budget_usd: most that one decision may cost in US dollars; empty for no limit.
         budget_seconds: most seconds that may pass before the expert is asked; empty for no limit.
         budget_calls: most predictions that may be made; empty for no limit.
+        spend_usd_per_1000: the spending rate of `adaptive`, US dollars per 1,000 decisions.
         decision_id: an id of the caller's own; drawn if empty.
     """
 
@@ -80,6 +85,7 @@ class DecideContext:
     budget_usd: float | None = None
     budget_seconds: float | None = None
     budget_calls: int | None = None
+    spend_usd_per_1000: float | None = None
     decision_id: str = ""
 
     def __post_init__(self) -> None:
@@ -87,7 +93,12 @@ class DecideContext:
             if getattr(self, name) not in known:
                 value = getattr(self, name)
                 raise InputError(f"{name}={value!r} is not known; use one of {list(known)}")
-        for name in ("budget_usd", "budget_seconds", "budget_calls"):
+        if (self.mode == "adaptive") != (self.spend_usd_per_1000 is not None):
+            raise InputError(
+                f"spend_usd_per_1000={self.spend_usd_per_1000} with mode={self.mode!r}; give a "
+                "spending rate with mode='adaptive', and with that mode only"
+            )
+        for name in ("budget_usd", "budget_seconds", "budget_calls", "spend_usd_per_1000"):
             limit = getattr(self, name)
             if limit is not None and not limit >= 0:
                 raise InputError(f"{name}={limit} is not a limit; give at least 0, or none")

@@ -1,0 +1,254 @@
+"""Certifies a promise on a ledger's uniform requests, and keeps certificates as files.
+
+The oldest part of the requests fits the gain model and the thresholds; the rest, which neither
+has seen, is bet on. Every attempt on a bundle gets its own part of the allowed error,
+``δ·6/(π²k²)`` for the k-th, so that trying again until it works breaks no promise.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab.agents.gain import GainModel, fit_gain_on
+from trimtab.agents.promise import Certificate, Promise, certify, share_thresholds
+from trimtab.agents.routing import PromiseRule
+from trimtab.errors import BundleError, ConfigError, InputError
+from trimtab.evals.items import Canonical, Row
+from trimtab.evals.pairs import Pair, uniform_pairs
+
+Floats = NDArray[np.float64]
+
+SCHEMA = "trimtab.certificate/1"
+FIT_SHARE = 0.25
+MIN_GAINS = 10
+"""Requests of the fit part on which the answers must differ for a gain model to be fitted."""
+MIN_PAIRS = 20
+Against = Literal["gold", "agreement"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issued:
+    """A certificate with all that is needed to apply it.
+
+    Attributes:
+        domain: what it holds for.
+        bundle_id: the weights it holds for.
+        certificate: what was shown.
+        gain: the model that scores answers; their confidence does if None.
+        first, last: when the window's requests were decided.
+        attempt: the how-manieth attempt on this bundle it was, from 1.
+        asked: confidence that was asked for; the attempt's own is higher.
+    """
+
+    domain: str
+    bundle_id: str
+    certificate: Certificate
+    gain: GainModel | None
+    first: datetime
+    last: datetime
+    attempt: int
+    asked: float
+
+    def rule(self, *, audit_rate: float) -> PromiseRule:
+        """Return the routing rule that applies the certificate."""
+        return PromiseRule(certificate=self.certificate, gain=self.gain, audit_rate=audit_rate)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON values."""
+        return {
+            "schema": SCHEMA,
+            "domain": self.domain,
+            "bundle_id": self.bundle_id,
+            "certificate": self.certificate.to_json(),
+            "gain": None if self.gain is None else self.gain.to_json(),
+            "window": {
+                "first": self.first.isoformat(),
+                "last": self.last.isoformat(),
+                "n": self.certificate.n,
+            },
+            "attempt": self.attempt,
+            "asked": self.asked,
+        }
+
+    @classmethod
+    def from_json(cls, plain: Mapping[str, Any]) -> Issued:
+        """Return what :meth:`to_json` wrote; raises ``InputError`` for anything else."""
+        if plain.get("schema") != SCHEMA:
+            raise InputError(
+                f"schema={plain.get('schema')!r} is not {SCHEMA!r}; certify again with this trimtab"
+            )
+        try:
+            return cls(
+                domain=plain["domain"],
+                bundle_id=plain["bundle_id"],
+                certificate=Certificate.from_json(plain["certificate"]),
+                gain=None if plain["gain"] is None else GainModel.from_json(plain["gain"]),
+                first=datetime.fromisoformat(plain["window"]["first"]),
+                last=datetime.fromisoformat(plain["window"]["last"]),
+                attempt=int(plain["attempt"]),
+                asked=float(plain["asked"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"not a certificate ({error!r}); certify again") from error
+
+
+def issue(
+    rows: Iterable[Row],
+    promise: Promise,
+    *,
+    domain: str,
+    bundle_id: str,
+    canonical: Canonical,
+    against: Against = "gold",
+    attempt: int = 1,
+) -> Issued:
+    """Return the certificate that a domain's uniform requests give, certified or not.
+
+    Args:
+        rows: the domain's rows, oldest first.
+        promise: what is asked for; its window counts the requests that are bet on.
+        domain: their domain.
+        bundle_id: requests of other bundles are left out.
+        canonical: the domain's canonical words of an action.
+        against: ``gold`` compares with outcomes; ``agreement`` takes the LLM to be right.
+        attempt: how many certificates this bundle has been tried for, this one included.
+
+    Raises:
+        InputError: too few uniform requests, or some need a label first.
+    """
+    pairs = uniform_pairs(rows, canonical=canonical, bundle_id=bundle_id)
+    wanted = promise.window + math.ceil(promise.window * FIT_SHARE / (1.0 - FIT_SHARE))
+    pairs = pairs[-wanted:]
+    if len(pairs) < MIN_PAIRS:
+        raise InputError(
+            f"domain {domain!r} has {len(pairs)} requests on which both the LLM and the small "
+            f"models of bundle {bundle_id[:12]} answered without selection; at least {MIN_PAIRS} "
+            "are needed: decide more in mode 'auto'"
+        )
+    gains = _gains(pairs, against)
+    fitted = max(1, round(len(pairs) * FIT_SHARE))
+    gain = _fit(pairs[:fitted], gains[:fitted])
+    rule = PromiseRule(gain=gain)
+    scores = np.array([rule.score(pair.cheap) for pair in pairs])
+    window = slice(fitted, None)
+    certificate = certify(
+        scores[window],
+        gains[window],
+        loss=promise.loss,
+        confidence=1.0 - (1.0 - promise.confidence) * 6.0 / (math.pi * attempt) ** 2,
+        thresholds=share_thresholds(scores[:fitted]),
+        differs=np.array([pair.differs for pair in pairs[window]]),
+        against=_against(pairs[window], against),
+    )
+    return Issued(
+        domain=domain,
+        bundle_id=bundle_id,
+        certificate=certificate,
+        gain=gain,
+        first=pairs[fitted].decision.created_at,
+        last=pairs[-1].decision.created_at,
+        attempt=attempt,
+        asked=promise.confidence,
+    )
+
+
+class CertificateBook:
+    """The certificates of a client, by domain, and the folder that keeps them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.issued: dict[str, Issued] = {}
+
+    def load(self, domain: str, bundle_id: str) -> Issued | None:
+        """Return the certificate kept for a domain's bundle, None where there is none."""
+        path = certificate_path(self._folder, domain=domain, bundle_id=bundle_id)
+        if path.exists():
+            self.issued[domain] = read_certificate(path, bundle_id=bundle_id)
+        return self.issued.get(domain)
+
+    def attempts(self, domain: str) -> int:
+        """Return how many certificates the domain's bundle has been tried for."""
+        return self.issued[domain].attempt if domain in self.issued else 0
+
+    def keep(self, issued: Issued) -> None:
+        """Remember a certificate, and write it to the folder."""
+        self.issued[issued.domain] = issued
+        path = certificate_path(self._folder, domain=issued.domain, bundle_id=issued.bundle_id)
+        write_certificate(path, issued)
+
+
+def certificate_path(folder: Path, *, domain: str, bundle_id: str) -> Path:
+    """Return the file that keeps the certificate of a domain's bundle."""
+    return folder / f"{quote(domain, safe=' ')}-{bundle_id[:16]}.json"
+
+
+def read_certificate(path: Path, *, bundle_id: str | None = None) -> Issued:
+    """Return a kept certificate.
+
+    Raises:
+        InputError: the file cannot be read, or is no certificate.
+        BundleError: it holds for other weights.
+    """
+    try:
+        issued = Issued.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(f"certificate {path} cannot be read ({error}); certify again") from error
+    if bundle_id is not None and issued.bundle_id != bundle_id:
+        raise BundleError(
+            f"certificate {path} holds for bundle {issued.bundle_id[:12]}, not {bundle_id[:12]}; "
+            "certify the new bundle on its own requests"
+        )
+    return issued
+
+
+def write_certificate(path: Path, issued: Issued) -> None:
+    """Keep a certificate; the file appears whole or not at all.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(issued.to_json(), indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(f"certificate {path} cannot be written ({error})") from error
+
+
+def _gains(
+    pairs: list[Pair], against: Against
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    if against == "agreement":
+        return np.array([float(pair.differs) for pair in pairs])
+    missing = sum(pair.needs_label for pair in pairs)
+    if missing:
+        raise InputError(
+            f"{missing} of {len(pairs)} requests need a label, because the LLM and the small "
+            "models disagree on them; run: trimtab label, or certify against agreement"
+        )
+    return np.array([pair.gain for pair in pairs])
+
+
+def _fit(pairs: list[Pair], gains: Floats) -> GainModel | None:
+    if sum(pair.differs for pair in pairs) < MIN_GAINS:
+        return None
+    return fit_gain_on([pair.cheap for pair in pairs], gains)
+
+
+def _against(pairs: list[Pair], against: Against) -> str:
+    if against == "agreement":
+        return "agreement with the LLM"
+    if any(pair.differs and pair.source == "judge" for pair in pairs):
+        return "a judge"
+    return "gold"
