@@ -76,7 +76,7 @@ def read_table(
             _word(path, where, label_column, cells[1]),
             _word(path, where, split_column, cells[2]) if split_column is not None else "",
         )
-        for where, cells in _rows(path, columns)
+        for where, cells in table_rows(path, columns)
     ]
     if not rows:
         raise InputError(f"{path} holds no rows; give one row per labelled text")
@@ -153,7 +153,13 @@ def shipped(name: str) -> ShippedTable:
     )
 
 
-def _rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
+def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield where each row of a table stands ("line 3") and its cells, unchecked, by column.
+
+    Raises:
+        InputError: the file cannot be read, or a column is missing.
+        MissingExtra: a Parquet file without pyarrow.
+    """
     suffix = next((s for s in SUFFIXES if path.name.lower().endswith(s)), None)
     if suffix is None:
         raise InputError(f"{path} has none of the suffixes {list(SUFFIXES)}; convert or rename it")

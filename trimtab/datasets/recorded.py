@@ -1,0 +1,179 @@
+"""Recorded answers of several models to the same questions: what routing is replayed on."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab.datasets.tables import table_rows
+from trimtab.domains.texts import listed, short
+from trimtab.errors import InputError
+
+COLUMNS = (
+    "question_id",
+    "category",
+    "text",
+    "model",
+    "answer",
+    "correct",
+    "cost_usd",
+    "out_tokens",
+)
+_TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """One model's answers, in the order of the questions; n is the number of questions.
+
+    Attributes:
+        model: its name.
+        answers: `[n]` canonical answers; None where none could be read, or none was recorded.
+        correct: `[n]` whether each is right.
+        cost_usd: `[n]` price of each call.
+        out_tokens: `[n]` length of each answer.
+    """
+
+    model: str
+    answers: tuple[str | None, ...]
+    correct: NDArray[np.bool_]
+    cost_usd: NDArray[np.float64]
+    out_tokens: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedTable:
+    """Questions and what each model answered; rows are ``(answer, correct, usd, tokens)``."""
+
+    name: str
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    categories: tuple[str, ...]
+    rows: dict[str, dict[int, tuple[str | None, bool, float, float]]]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Return the names of the models, sorted."""
+        return tuple(sorted(self.rows))
+
+    @property
+    def content_hash(self) -> str:
+        """Return the sha256 of the sorted ids and texts, whatever the order of the rows."""
+        digest = hashlib.sha256()
+        for pair in sorted(zip(self.ids, self.texts, strict=True)):
+            digest.update("\0".join(pair).encode())
+            digest.update(b"\1")
+        return digest.hexdigest()
+
+    def select(self, models: Sequence[str]) -> tuple[tuple[int, ...], tuple[Recorded, ...]]:
+        """Return the questions that all these models answered, and their answers to them.
+
+        Raises:
+            InputError: a model is not in the table or named twice, or no question has them all.
+        """
+        unknown = [model for model in models if model not in self.rows]
+        if unknown:
+            raise InputError(
+                f"{self.name} holds no model {listed(unknown)}; use some of {list(self.models)}"
+            )
+        if len(set(models)) < len(models):
+            raise InputError(f"models {list(models)} name one twice; give each model one part")
+        common = tuple(
+            i for i in range(len(self.ids)) if all(i in self.rows[model] for model in models)
+        )
+        if not common:
+            raise InputError(f"{self.name}: no question has answers of all of {list(models)}")
+        return common, tuple(self._recorded(model, common) for model in models)
+
+    def _recorded(self, model: str, questions: Sequence[int]) -> Recorded:
+        answers, correct, usd, tokens = zip(*(self.rows[model][i] for i in questions), strict=True)
+        return Recorded(
+            model=model,
+            answers=answers,
+            correct=np.array(correct, dtype=np.bool_),
+            cost_usd=np.array(usd, dtype=np.float64),
+            out_tokens=np.array(tokens, dtype=np.float64),
+        )
+
+
+def read_recorded(path: Path) -> RecordedTable:
+    """Return a table with the columns ``COLUMNS``, one row for each model and question.
+
+    A question id may be a whole number or a text; a category may come from a dictionary with
+    unused entries (only those of the rows count); an answer may be missing.
+
+    Raises:
+        InputError: the file, a column or a row cannot be used; the message names it.
+        MissingExtra: a Parquet file without pyarrow.
+    """
+    path = Path(path)
+    places: dict[str, int] = {}
+    texts: list[str] = []
+    categories: list[str] = []
+    rows: dict[str, dict[int, tuple[str | None, bool, float, float]]] = {}
+    for where, cells in table_rows(path, COLUMNS):
+        at = f"{path}: {where}: column"
+        key = _word(cells[0], f"{at} 'question_id'")
+        category = "" if cells[1] is None else _word(cells[1], f"{at} 'category'")
+        text = _word(cells[2], f"{at} 'text'")
+        model = _word(cells[3], f"{at} 'model'")
+        place = places.setdefault(key, len(places))
+        if place == len(texts):
+            texts.append(text)
+            categories.append(category)
+        elif texts[place] != text:
+            raise InputError(f"{at} 'text' differs from that of question {key!r} before; mend it")
+        of_model = rows.setdefault(model, {})
+        if place in of_model:
+            raise InputError(f"{at} 'model': {model!r} answers {key!r} twice; keep one row")
+        of_model[place] = (
+            _answer(cells[4]),
+            _truth(cells[5], f"{at} 'correct'"),
+            _number(cells[6], f"{at} 'cost_usd'"),
+            _number(cells[7], f"{at} 'out_tokens'"),
+        )
+    if not texts:
+        raise InputError(f"{path} holds no rows; give one row per model and question")
+    return RecordedTable(
+        name=path.name,
+        ids=tuple(places),
+        texts=tuple(texts),
+        categories=tuple(categories),
+        rows=rows,
+    )
+
+
+def _answer(value: object) -> str | None:
+    missing = value is None or value == "" or (isinstance(value, float) and math.isnan(value))
+    return None if missing else str(value)
+
+
+def _word(value: object, place: str) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).strip():
+        raise InputError(f"{place}: {short(value)} is no text or whole number; fill it")
+    return str(value)
+
+
+def _truth(value: object, place: str) -> bool:
+    found = value if isinstance(value, bool) else _TRUTH.get(str(value).strip().lower())
+    if found is None:
+        raise InputError(f"{place}: {short(value)} is neither true nor false; write true or false")
+    return found
+
+
+def _number(value: object, place: str) -> float:
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise ValueError
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number) or number < 0.0:
+        raise InputError(f"{place}: {short(value)} is no number of at least 0; fill it")
+    return number
