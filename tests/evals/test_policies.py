@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -13,8 +14,8 @@ from trimtab.evals.policies import NO_OUTCOMES, NOT_JUDGED, Comparison, PolicyRo
 from trimtab.records import Prediction
 
 
-def run(rows: list[Row], *, always_llm: dict[str, Prediction] | None = None) -> Comparison:
-    return compare(read_items(rows, always_llm=always_llm), rng=np.random.default_rng(0))
+def run(rows: Sequence[Row], *, always_llm: dict[str, Prediction] | None = None) -> Comparison:
+    return compare(read_items(list(rows), always_llm=always_llm), rng=np.random.default_rng(0))
 
 
 def policies(comparison: Comparison) -> dict[str, PolicyRow]:
@@ -181,3 +182,16 @@ def test_simulated_experts_are_marked_in_every_row_they_touch() -> None:
     rows = stream(40, threshold=1.1, audit_rate=0.0, tier="simulated:0.95")
     marked = {row.policy: row.simulated for row in run(rows).rows}
     assert marked == {"routed": True, "always_llm": True, "never_llm": False, "random": True}
+
+
+def test_a_cold_start_is_not_mixed_with_the_audits_after_it() -> None:
+    start = [
+        (replace(made, route=replace(made.route, reason="uncertified")), given)
+        for made, given in escalating(40)
+    ]
+    later = stream(400, domain="later", audit_rate=0.1)
+    alone, mixed = run(later), run([*start, *later])
+    assert (mixed.sample, mixed.n) == ("uniform", alone.n)
+    assert run(start).sample == "all"
+    unaudited = [row for row in later if not row[0].audit]
+    assert (run([*start, *unaudited]).n, len(start)) == (len(start), len(start))

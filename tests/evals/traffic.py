@@ -21,7 +21,11 @@ def small(
 
 
 def llm(
-    action: int, *, usd: float = 2e-4, latency_s: float = 0.8, tier: str = "gpt-4o-mini-2024-07-18"
+    action: int | str,
+    *,
+    usd: float = 2e-4,
+    latency_s: float = 0.8,
+    tier: str = "gpt-4o-mini-2024-07-18",
 ) -> Prediction:
     usage = Usage(prompt_tokens=900, completion_tokens=8, latency_s=latency_s, cost_usd=usd)
     return Prediction(agent="llm", action=action, confidence=None, usage=usage, tier=tier)

@@ -20,6 +20,8 @@ Canonical = Callable[[int | str], str]
 LLM = "llm"
 EXPERTS = (LLM, "human")
 SIMULATED = "simulated"
+NEITHER = "\u2205 neither answer"
+"""Reference of an outcome that knows only that the small models' answer and the LLM's are wrong."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +76,24 @@ class Words:
             self._words = {d.action: d.answer for d, _ in rows if d.answer != REDACTED}
         self._actions = {words: action for action, words in self._words.items()}
 
+    def spell(self, action: int | str) -> str | None:
+        """Return the canonical words of an action, None where no row shows what they are."""
+        if self._canonical is not None:
+            return None if action == REDACTED else self._canonical(action)
+        words = self._words.get(action)
+        return action if words is None and isinstance(action, str) else words
+
     def right(self, action: int | str, decision: Decision, outcome: Outcome | None) -> float | None:
         """Return the reward of an action on a decided item, None where it cannot be known."""
         if outcome is None or action == REDACTED:
             return None
-        words = self._canonical(action) if self._canonical else self._words.get(action)
-        if words is None and isinstance(action, str):
-            words = action
+        words = self.spell(action)
         if action == decision.action or words == decision.answer:
             return outcome.reward
         if outcome.reference is None or outcome.reference == REDACTED:
             return None
+        if outcome.reference == NEITHER:
+            return 0.0 if action in _candidates(decision) else None
         if words is not None:
             return float(words == outcome.reference)
         return 0.0 if outcome.reference in self._actions else None
@@ -110,6 +119,15 @@ def read_items(
     words = Words(rows, canonical)
     answers = always_llm or {}
     return [_item(row, words, answers.get(row[0].decision_id)) for row in rows]
+
+
+def drawn_uniformly(decision: Decision) -> bool:
+    """Return whether asking the LLM was settled without regard to the request.
+
+    So it is for audits, drawn before the trail is known, and in a cold start, where every request
+    asks the LLM (reason ``uncertified``). Whether its answer came is another question.
+    """
+    return decision.audit or decision.route.reason == "uncertified"
 
 
 def route_label(decision: Decision) -> str:
@@ -164,11 +182,19 @@ def _item(row: Row, words: Words, sampled: Prediction | None) -> Item:
         without_llm=None if best is None else answer(best, small),
         llm=None if llm is None else answer(llm, [llm] if sampled else asked),
         asked_llm=bool(asked) and not off_path,
-        uniform=llm is not None and (sampled is not None or decision.audit),
+        uniform=llm is not None and (sampled is not None or drawn_uniformly(decision)),
         simulated=any(
             SIMULATED in p.tier for p in (*decision.predictions, *([llm] if llm else ()))
         ),
     )
+
+
+def _candidates(decision: Decision) -> list[int | str]:
+    """Return the actions that a person who labels a pair is shown."""
+    small = [p for p in decision.predictions if p.agent not in EXPERTS]
+    best = most_confident(small)
+    asked = [p for p in decision.predictions if p.agent == LLM]
+    return [p.action for p in (best, *asked[-1:]) if p is not None]
 
 
 def _check_cost(decision: Decision) -> None:

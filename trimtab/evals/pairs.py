@@ -1,21 +1,20 @@
 """Requests on which both answers are known without selection: what a promise is certified on.
 
-Uniform are requests of the cold start (reason ``uncertified``, where every request asks the LLM)
-and audited ones (drawn before the trail was known). Requests that were escalated because they
-looked unsure certify nothing.
+Requests that were escalated because they looked unsure certify nothing, and are not among them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import nan
+from math import isnan, nan
 
-from trimtab.evals.items import Canonical, Row, Words
+from trimtab.agents.routing import most_confident
+from trimtab.evals.items import EXPERTS, LLM, Canonical, Row, Words, drawn_uniformly
+from trimtab.ledger import REDACTED
 from trimtab.records import Decision, OutcomeSource, Prediction
 
-LLM = "llm"
-EXPERTS = (LLM, "human")
+_NO_ANSWERS: Mapping[str, Prediction] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +28,9 @@ class Pair:
         differs: whether the two answers differ.
         gain: right(LLM) − right(cheap): 0 where they agree, NaN where a label is needed.
         source: who said what is right, None where nobody did.
+        llm_right: whether the LLM is right, in [0, 1]; None where it is not known.
+        cheap_usd: what all small models cost.
+        llm_usd: what asking the LLM cost.
     """
 
     decision: Decision
@@ -37,52 +39,71 @@ class Pair:
     differs: bool
     gain: float
     source: OutcomeSource | None
+    llm_right: float | None
+    cheap_usd: float
+    llm_usd: float
 
     @property
     def needs_label(self) -> bool:
         """Return whether the right answer must be known and is not."""
-        return self.gain != self.gain
+        return isnan(self.gain)
 
 
 def uniform_pairs(
-    rows: Iterable[Row], *, canonical: Canonical | None = None, bundle_id: str | None = None
+    rows: Iterable[Row],
+    *,
+    canonical: Canonical | None = None,
+    bundle_id: str | None = None,
+    always_llm: Mapping[str, Prediction] = _NO_ANSWERS,
 ) -> list[Pair]:
     """Return the pairs among a domain's rows, in the order of the ledger.
 
     Args:
         rows: what ``Ledger.scan`` yields for one domain.
-        canonical: the domain's canonical words of an action.
+        canonical: the domain's canonical words of an action; without it they come from the rows.
         bundle_id: only decisions of this bundle; all if None.
+        always_llm: the LLM's answers by decision id, asked apart on a uniform draw.
     """
     found = list(rows)
     words = Words(found, canonical)
     pairs = []
-    for decision, outcome in found:
-        if bundle_id is not None and decision.bundle_id != bundle_id:
-            continue
-        asked = [p for p in decision.predictions if p.agent == LLM]
-        small = [p for p in decision.predictions if p.agent not in EXPERTS]
-        uniform = decision.audit or decision.route.reason == "uncertified"
-        if not (uniform and asked and small) or not decision.state:
-            continue
-        cheap, llm = max(small, key=lambda p: p.confidence or 0.0), asked[-1]
-        differs = _spelled(cheap, canonical) != _spelled(llm, canonical)
-        gain = 0.0
-        if differs:
-            right = [words.right(p.action, decision, outcome) for p in (llm, cheap)]
-            gain = nan if right[0] is None or right[1] is None else right[0] - right[1]
-        pairs.append(
-            Pair(
-                decision=decision,
-                cheap=cheap,
-                llm=llm,
-                differs=differs,
-                gain=gain,
-                source=None if outcome is None else outcome.source,
-            )
-        )
+    for row in found:
+        decision = row[0]
+        # what was said of a redacted request cannot be judged any more
+        if decision.state != REDACTED and bundle_id in (None, decision.bundle_id):
+            pair = _pair(row, words, always_llm.get(decision.decision_id))
+            if pair is not None:
+                pairs.append(pair)
     return pairs
 
 
-def _spelled(prediction: Prediction, canonical: Canonical | None) -> int | str:
-    return prediction.action if canonical is None else canonical(prediction.action)
+def _pair(row: Row, words: Words, apart: Prediction | None) -> Pair | None:
+    decision, outcome = row
+    asked = [p for p in decision.predictions if p.agent == LLM] if apart is None else [apart]
+    small = [p for p in decision.predictions if p.agent not in EXPERTS]
+    cheap = most_confident(small)
+    if cheap is None or not asked or not (apart is not None or drawn_uniformly(decision)):
+        return None
+    llm = asked[-1]
+    llm_right, cheap_right = (words.right(p.action, decision, outcome) for p in (llm, cheap))
+    differs = llm.action != cheap.action and not _same(words, llm, cheap)
+    gain = 0.0
+    if differs:
+        gain = nan if llm_right is None or cheap_right is None else llm_right - cheap_right
+    return Pair(
+        decision=decision,
+        cheap=cheap,
+        llm=llm,
+        differs=differs,
+        gain=gain,
+        source=None if outcome is None else outcome.source,
+        llm_right=llm_right,
+        cheap_usd=sum(p.usage.cost_usd for p in small),
+        llm_usd=sum(p.usage.cost_usd for p in asked),
+    )
+
+
+def _same(words: Words, first: Prediction, second: Prediction) -> bool:
+    """Return whether two actions have the same words, as far as these are known."""
+    spelled = words.spell(first.action)
+    return spelled is not None and spelled == words.spell(second.action)

@@ -100,9 +100,10 @@ def compare(items: Sequence[Item], *, rng: np.random.Generator) -> Comparison:
     """Return the policies on the items where the LLM's answer is known without selection.
 
     Those are all items if the LLM answered each (degraded ones aside), else the uniform draw:
-    audits and answers asked apart. Audits are charged to routing at the rate at which they occur.
-    Random routing asks only the LLM with the probability at which ours did, else only the small
-    models; it is taken in expectation, so it adds no noise of its own.
+    audits and answers asked apart, or the cold start while there are none of these. Audits are
+    charged to routing at the rate at which they occur. Random routing asks only the LLM with the
+    probability at which ours did, else only the small models; it is taken in expectation, so it
+    adds no noise of its own.
     """
     chosen, sample = _sample(items)
     if not chosen:
@@ -135,7 +136,10 @@ def _sample(items: Sequence[Item]) -> tuple[list[Item], Literal["all", "uniform"
     if known and all(i.llm or i.decision.route.reason == "degraded" for i in items):
         return known, "all"
     uniform = [item for item in known if item.uniform]
-    return (uniform, "uniform") if uniform else ([], "none")
+    # a cold start asks the LLM on every request, later audits ask on few: mixed, they would show
+    # the cold start many times too large
+    later = [item for item in uniform if item.decision.route.reason != "uncertified"]
+    return (later or uniform, "uniform") if uniform else ([], "none")
 
 
 def _why_no_baseline(items: Sequence[Item]) -> str:
