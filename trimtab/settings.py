@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trimtab.errors import ConfigError
@@ -17,6 +17,7 @@ class Settings:
     Attributes:
         home: where models and caches live (``TRIMTAB_HOME``).
         ledger: the ledger's file (``TRIMTAB_LEDGER``).
+        certificates: the folder of certificates (``TRIMTAB_CERTIFICATES``).
         openai_api_key: key of the OpenAI-compatible API (``OPENAI_API_KEY``).
         openai_base_url: its address (``OPENAI_BASE_URL``).
         llm_model: its model (``TRIMTAB_LLM_MODEL``); needed when a key or an address is set.
@@ -25,10 +26,13 @@ class Settings:
         llm_timeout_s: time limit of one LLM request (``TRIMTAB_LLM_TIMEOUT_S``).
         llm_max_concurrency: LLM requests in flight at most (``TRIMTAB_LLM_MAX_CONCURRENCY``).
         audit_rate: share of requests audited under a certificate (``TRIMTAB_AUDIT_RATE``).
+        api_key: what callers of the HTTP service must send (``TRIMTAB_API_KEY``); with it the
+            service may listen beyond loopback.
     """
 
     home: Path
     ledger: Path
+    certificates: Path
     openai_api_key: str | None = None
     openai_base_url: str | None = None
     llm_model: str | None = None
@@ -37,6 +41,7 @@ class Settings:
     llm_timeout_s: float = 60.0
     llm_max_concurrency: int = 4
     audit_rate: float = 0.02
+    api_key: str | None = field(default=None, repr=False)
 
     @property
     def uses_embedded_llm(self) -> bool:
@@ -47,11 +52,6 @@ class Settings:
     def usd_per_cpu_s(self) -> float:
         """Return the price of one CPU-second in US dollars."""
         return self.usd_per_cpu_hour / 3600.0
-
-    @property
-    def certificates(self) -> Path:
-        """Return the folder of certificates."""
-        return self.home / "certificates"
 
     @property
     def models(self) -> Path:
@@ -79,6 +79,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         home=home,
         ledger=Path(env.get("TRIMTAB_LEDGER") or home / "ledger.sqlite").expanduser(),
+        certificates=Path(env.get("TRIMTAB_CERTIFICATES") or home / "certificates").expanduser(),
         openai_api_key=key,
         openai_base_url=url,
         llm_model=model,
@@ -87,6 +88,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         llm_timeout_s=_positive(env, "TRIMTAB_LLM_TIMEOUT_S", 60.0),
         llm_max_concurrency=_count(env, "TRIMTAB_LLM_MAX_CONCURRENCY", 4),
         audit_rate=_share(env, "TRIMTAB_AUDIT_RATE", 0.02),
+        api_key=_secret(env, "TRIMTAB_API_KEY"),
     )
 
 
@@ -114,6 +116,13 @@ def _share(env: Mapping[str, str], field: str, default: float) -> float:
     if not 0.0 <= number < 1.0:
         raise ConfigError(f"{field}={text!r} is not a share in [0, 1); set it like {default}")
     return number
+
+
+def _secret(env: Mapping[str, str], field: str) -> str | None:
+    text = env.get(field) or None
+    if text is not None and not (text.isascii() and text.isprintable() and text == text.strip()):
+        raise ConfigError(f"{field} is not printable ASCII; choose letters and digits")
+    return text
 
 
 def _count(env: Mapping[str, str], field: str, default: int) -> int:

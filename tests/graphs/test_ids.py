@@ -50,7 +50,7 @@ import os
 from trimtab.graphs.ids import new_decision_id
 new_decision_id()
 child = os.fork()
-print(*(new_decision_id() for _ in range(10)), flush=True)
 if child:
     os.waitpid(child, 0)
+print(*(new_decision_id() for _ in range(10)), flush=True)
 """

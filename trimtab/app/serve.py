@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,19 +10,32 @@ import uvicorn
 
 from trimtab.app.api import create_app
 from trimtab.app.client import Trimtab
+from trimtab.app.guard import is_loopback
 from trimtab.errors import ConfigError
+from trimtab.settings import Settings, load_settings
 
 
-def run(*, host: str, port: int, bundles: Mapping[str, Path]) -> None:
+def run(
+    *, host: str, port: int, bundles: Mapping[str, Path], settings: Settings | None = None
+) -> None:
     """Serve until interrupted.
 
     Raises:
-        ConfigError: the address is not loopback, or the port is in use.
+        ConfigError: the address is not loopback and there is no key, or the port is in use.
     """
-    if not _is_loopback(host):
+    settings = settings or load_settings()
+    check_address(host, port, settings)
+    with Trimtab(bundles=bundles, settings=settings) as client:
+        app = create_app(lambda: client, key=lambda: settings.api_key)
+        uvicorn.run(app, host=host, port=port, log_level="warning")
+
+
+def check_address(host: str, port: int, settings: Settings) -> None:
+    """Raise ``ConfigError`` where the service may not be bound, or cannot."""
+    if settings.api_key is None and not is_loopback(host):
         raise ConfigError(
-            f"host={host!r} is reachable from outside and the service asks for no key; "
-            "bind to 127.0.0.1 and put an authenticating proxy in front"
+            f"host={host!r} is reachable from outside and there is no key; set TRIMTAB_API_KEY to "
+            "a secret that callers send, or bind to 127.0.0.1"
         )
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -34,14 +46,3 @@ def run(*, host: str, port: int, bundles: Mapping[str, Path]) -> None:
                 f"port={port} on {host} cannot be bound ({error.strerror}); choose another with "
                 "--port"
             ) from error
-    with Trimtab(bundles=bundles) as client:
-        uvicorn.run(create_app(client), host=host, port=port, log_level="warning")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -1,20 +1,87 @@
-"""Factories that ``langgraph.json`` names: LangGraph Studio and its server call them."""
+"""What ``langgraph.json`` names: the graph and the HTTP service, over one client.
+
+The server imports this module at start; nothing is read and nothing is opened before it is needed.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from fastapi import FastAPI
+from prometheus_client import REGISTRY
+
+from trimtab.app.api import create_app
 from trimtab.app.client import Trimtab
+from trimtab.graphs.nodes import DecideNodes
+from trimtab.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from trimtab.graphs.decide import Graph
 
 
-def decide() -> Graph:
-    """Return the graph ``decide`` over the shipped bundle and the configured LLM.
+class Process:
+    """The one client of this process and its graph, opened on first use. Thread-safe."""
 
-    The server brings its own checkpointer.
-    """
-    from trimtab.graphs.decide import build
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._settings: Settings | None = None
+        self._client: Trimtab | None = None
+        self._graph: tuple[DecideNodes, Graph] | None = None
 
-    return build(Trimtab().nodes)
+    def settings(self) -> Settings:
+        """Return the settings; they are read once."""
+        if self._settings is None:
+            self._settings = load_settings()
+        return self._settings
+
+    def client(self) -> Trimtab:
+        """Return the client."""
+        with self._lock:
+            if self._client is None:
+                self._client = Trimtab(settings=self.settings())
+                # the server's own /metrics shows what stands in the process-wide registry
+                REGISTRY.register(self._client.metrics)
+            return self._client
+
+    def graph(self) -> Graph:
+        """Return the graph ``decide`` over the client's nodes."""
+        from trimtab.graphs.decide import build
+
+        # the client replaces its nodes when it routes by a new certificate
+        nodes = self.client().nodes
+        with self._lock:
+            if self._graph is None or self._graph[0] is not nodes:
+                self._graph = nodes, build(nodes)
+            return self._graph[1]
+
+    def close(self) -> None:
+        """Flush the ledger and stop the embedded LLM, where they were opened."""
+        with self._lock:
+            client, self._client, self._graph = self._client, None, None
+            if client is not None:
+                REGISTRY.unregister(client.metrics)
+                client.close()
+
+
+process = Process()
+
+
+async def decide() -> Graph:
+    """Return the graph; the server asks for it at every run and brings its own checkpointer."""
+    # opening reads files, which the server does not allow on its event loop
+    return await asyncio.to_thread(process.graph)
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    # what cannot be opened stops the server at its start, not its first run
+    await asyncio.to_thread(process.graph)
+    yield
+    await asyncio.to_thread(process.close)
+
+
+app = create_app(process.client, key=lambda: process.settings().api_key, lifespan=_lifespan)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Checkpointer, Overwrite
 
-from trimtab.graphs.nodes import DecideNodes, Node
+from trimtab.graphs.events import event
+from trimtab.graphs.nodes import DecideNodes, Node, Update
 from trimtab.graphs.state import ADDITIVE, DecideContext, DecideInput, DecideState
 
 Graph = CompiledStateGraph[DecideState, DecideContext, Any, DecideState]
@@ -50,10 +51,11 @@ def build(
             node, as the SDK does to escalate; otherwise the input is a :class:`DecideInput`.
     """
 
-    def reset(state: DecideState, runtime: Runtime[DecideContext]) -> dict[str, Any]:
+    def reset(state: DecideState, runtime: Runtime[DecideContext]) -> Update:
         # the engine passes None where the caller gives no context
         context = DecideContext() if runtime.context is None else runtime.context
         update = nodes.reset(state, context)
+        runtime.stream_writer(event("reset", update, canonical=str))
         # a thread's channels outlive a request: without Overwrite the next request on the same
         # thread would see this one's predictions
         return {**update, **{name: Overwrite(update[name]) for name in ADDITIVE}}
@@ -74,7 +76,9 @@ def build(
     }
     graph.add_node("reset", reset, metadata={"description": DESCRIPTIONS["reset"]})
     for name, action in actions.items():
-        graph.add_node(name, action, metadata={"description": DESCRIPTIONS[name]})
+        graph.add_node(
+            name, telling(name, action, nodes), metadata={"description": DESCRIPTIONS[name]}
+        )
     if resumable:
         graph.add_conditional_edges(START, entry, list(DESCRIPTIONS))
     else:
@@ -83,6 +87,26 @@ def build(
         graph.add_conditional_edges(name, follow, list(successors))
     graph.add_edge("record", END)
     return graph.compile(checkpointer=checkpointer, name="decide")
+
+
+class TellingNode(Protocol):
+    """A step that streams what it did."""
+
+    def __call__(self, state: DecideState, runtime: Runtime[DecideContext]) -> Update:
+        """Run the step."""
+        ...
+
+
+def telling(name: str, action: Node, nodes: DecideNodes) -> TellingNode:
+    """Return the step as a node that streams what it did."""
+
+    def run(state: DecideState, runtime: Runtime[DecideContext]) -> Update:
+        update = action(state)
+        domain = nodes.serving(state["domain"]).domain
+        runtime.stream_writer(event(name, update, canonical=domain.canonical))
+        return update
+
+    return run
 
 
 def follow(state: DecideState) -> str:

@@ -6,6 +6,8 @@ import operator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict, get_args
 
+from pydantic import Field
+
 from trimtab.errors import InputError
 from trimtab.records import Mode
 
@@ -13,9 +15,9 @@ Expert = Literal["llm", "human"]
 
 
 class DecideInput(TypedDict):
-    """What a caller sends: the request's text form."""
+    """What a caller sends."""
 
-    text: str
+    text: Annotated[str, Field(description="The request to decide on, in plain words.")]
 
 
 class DecideState(TypedDict, total=False):
@@ -65,28 +67,38 @@ ADDITIVE = ("predictions", "steps")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideContext:
-    """Settings of one run; Studio shows them as a form.
+    """Settings of one run; Studio shows them as a form."""
 
-    Attributes:
-        domain: which domain the text belongs to.
-        mode: `auto` keeps the promise, `neural_only` never asks the expert, `llm_only` always does,
-            `adaptive` asks as often as a spending rate pays for.
-        expert: who is asked where the small models are unsure: the `llm` or a `human`.
-        budget_usd: most that one decision may cost in US dollars; empty for no limit.
-        budget_seconds: most seconds that may pass before the expert is asked; empty for no limit.
-        budget_calls: most predictions that may be made; empty for no limit.
-        spend_usd_per_1000: the spending rate of `adaptive`, US dollars per 1,000 decisions.
-        decision_id: an id of the caller's own; drawn if empty.
-    """
-
-    domain: str = "assistant"
-    mode: Mode = "auto"
-    expert: Expert = "llm"
-    budget_usd: float | None = None
-    budget_seconds: float | None = None
-    budget_calls: int | None = None
-    spend_usd_per_1000: float | None = None
-    decision_id: str = ""
+    domain: Annotated[str, Field(description="The domain that the text belongs to.")] = "assistant"
+    mode: Annotated[
+        Mode,
+        Field(
+            description="auto keeps the promise (without a certificate the expert is always "
+            "asked); neural_only never asks the expert; llm_only always does; adaptive asks as "
+            "often as the spending rate pays for."
+        ),
+    ] = "auto"
+    expert: Annotated[
+        Expert,
+        Field(description="Who is asked where the small models are unsure: the llm, or a human."),
+    ] = "llm"
+    budget_usd: Annotated[
+        float | None, Field(description="Most US dollars for this decision; empty for no limit.")
+    ] = None
+    budget_seconds: Annotated[
+        float | None,
+        Field(description="The expert is not asked after this many seconds; empty for no limit."),
+    ] = None
+    budget_calls: Annotated[
+        int | None, Field(description="Most predictions to make; empty for no limit.")
+    ] = None
+    spend_usd_per_1000: Annotated[
+        float | None,
+        Field(description="Spending rate of mode adaptive, US dollars per 1,000 decisions."),
+    ] = None
+    decision_id: Annotated[
+        str, Field(description="An id of your own for the decision; drawn if empty.")
+    ] = ""
 
     def __post_init__(self) -> None:
         for name, known in (("mode", get_args(Mode)), ("expert", get_args(Expert))):

@@ -1,0 +1,118 @@
+"""What a running graph tells about its steps: one line to read, and the numbers behind it.
+
+Events are custom stream events; who does not stream them pays next to nothing, and the SDK's fast
+path does not come here at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Event = dict[str, Any]
+Update = Mapping[str, Any]
+Canonical = Callable[[int | str], str]
+
+
+def event(node: str, update: Update, *, canonical: Canonical) -> Event:
+    """Return the event of a finished step as plain JSON.
+
+    Every event has ``node`` and ``text``; the others are those of ``agent``, ``confidence``,
+    ``price_usd``, ``reason`` and ``threshold`` that the step knows.
+
+    Args:
+        node: the step's name.
+        update: the channels that it changed.
+        canonical: words an answer of the domain.
+    """
+    return {"node": node, **_TELLERS[node](update, canonical)}
+
+
+def _reset(update: Update, canonical: Canonical) -> Event:
+    return {
+        "text": f"New decision in {update['domain']}, mode {update['mode']}.",
+        "decision_id": update["decision_id"],
+    }
+
+
+def _meta_controller(update: Update, canonical: Canonical) -> Event:
+    step = update["steps"][-1]
+    agent = step["agent"]
+    if agent is None:
+        return {"text": "No further small model is worth its price.", "agent": None}
+    price = step["prices"].get(agent)
+    return {"text": f"Next: {agent}{_priced(price)}.", "agent": agent, "price_usd": price}
+
+
+def _retrieve(update: Update, canonical: Canonical) -> Event:
+    return {"text": f"Found {len(update['passages'])} labelled examples near the text."}
+
+
+def _prediction(update: Update, canonical: Canonical) -> Event:
+    if not update.get("predictions"):
+        route = update["route"]
+        return {
+            "text": f"The LLM is gone: {route['agent']} answers instead, marked degraded.",
+            "agent": route["agent"],
+            "confidence": route["confidence"],
+            "reason": route["reason"],
+        }
+    made = update["predictions"][-1]
+    tier = f" ({made['tier']})" if made["tier"] else ""
+    price = made["usage"]["cost_usd"]
+    answer = canonical(made["action"])
+    return {
+        "text": f"{made['agent']}{tier} answers {answer}{_sure(made['confidence'])}"
+        f"{_priced(price)}.",
+        "agent": made["agent"],
+        "tier": made["tier"],
+        "answer": answer,
+        "confidence": made["confidence"],
+        "price_usd": price,
+        "latency_s": made["usage"]["latency_s"],
+    }
+
+
+def _route(update: Update, canonical: Canonical) -> Event:
+    route = update["route"]
+    limit = "" if route["threshold"] is None else f", threshold {route['threshold']:.3f}"
+    return {
+        "text": f"Route: {route['agent']}, because {route['reason']}"
+        f"{_sure(route['confidence'])}{limit}.",
+        "agent": route["agent"],
+        "confidence": route["confidence"],
+        "threshold": route["threshold"],
+        "reason": route["reason"],
+    }
+
+
+def _record(update: Update, canonical: Canonical) -> Event:
+    decision = update["decision"]
+    price = decision["usage"]["cost_usd"]
+    return {
+        "text": f"Answer: {decision['answer']}{_priced(price)}; in the ledger.",
+        "answer": decision["answer"],
+        "agent": decision["route"]["agent"],
+        "reason": decision["route"]["reason"],
+        "price_usd": price,
+    }
+
+
+_TELLERS: dict[str, Callable[[Update, Canonical], Event]] = {
+    "reset": _reset,
+    "meta_controller": _meta_controller,
+    "retrieve": _retrieve,
+    "policy": _prediction,
+    "llm": _prediction,
+    "human": _prediction,
+    "route": _route,
+    "record": _record,
+}
+
+
+def _sure(confidence: float | None) -> str:
+    return "" if confidence is None else f", {confidence:.1%} sure"
+
+
+def _priced(price: float | None) -> str:
+    return "" if price is None else f", {price:.3g} USD"
