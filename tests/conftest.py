@@ -55,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, value in FIXED.items():
         patch.setenv(name, value)
     patch.setenv("TRIMTAB_LEDGER", str(Path(scratch.name) / "ledger.sqlite"))
+    patch.setenv("TRIMTAB_CERTIFICATES", str(Path(scratch.name) / "certificates"))
     if config.option.markexpr == "live":
         return
     for name in CLEARED:

@@ -66,6 +66,7 @@ def settings(url: str, *, timeout_s: float = 10.0) -> Settings:
     return Settings(
         home=Path("unused"),
         ledger=Path("unused"),
+        certificates=Path("unused"),
         openai_api_key=KEY,
         openai_base_url=url,
         llm_model=MODEL,

@@ -55,7 +55,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def settings(folder: Path) -> Settings:
-    return Settings(home=folder, ledger=folder / "ledger.sqlite")
+    return Settings(
+        home=folder, ledger=folder / "ledger.sqlite", certificates=folder / "certificates"
+    )
 
 
 @pytest.fixture(scope="module")

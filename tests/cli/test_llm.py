@@ -22,7 +22,11 @@ ROWS = [LabelledText(text, label) for text, label in REFERENCES.items()]
 
 def settings(folder: Path, url: str) -> Settings:
     return Settings(
-        home=folder, ledger=folder / "ledger.sqlite", openai_base_url=url, llm_model=MODEL
+        home=folder,
+        ledger=folder / "ledger.sqlite",
+        certificates=folder / "certificates",
+        openai_base_url=url,
+        llm_model=MODEL,
     )
 
 

@@ -1,8 +1,9 @@
 """Certifies a promise on a ledger's uniform requests, and keeps certificates as files.
 
 The oldest part of the requests fits the gain model and the thresholds; the rest, which neither
-has seen, is bet on. Every attempt on a bundle gets its own part of the allowed error,
-``δ·6/(π²k²)`` for the k-th, so that trying again until it works breaks no promise.
+has seen, is bet on. Where there are too few to spare, fixed confidences are tried instead. Every
+attempt on a bundle gets its own part of the allowed error, ``δ·6/(π²k²)`` for the k-th, so that
+trying again until it works breaks no promise.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ FIT_SHARE = 0.25
 MIN_GAINS = 10
 """Requests of the fit part on which the answers must differ for a gain model to be fitted."""
 MIN_PAIRS = 20
+MIN_FIT = 100
+"""With fewer pairs than this nothing is fitted: all are bet on, at fixed confidences."""
+FIXED_THRESHOLDS = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 Against = Literal["gold", "agreement"]
 
 
@@ -136,7 +140,7 @@ def issue(
             "are needed: decide more in mode 'auto'"
         )
     gains = _gains(pairs, against)
-    fitted = max(1, round(len(pairs) * FIT_SHARE))
+    fitted = 0 if len(pairs) < MIN_FIT else round(len(pairs) * FIT_SHARE)
     gain = _fit(pairs[:fitted], gains[:fitted])
     rule = PromiseRule(gain=gain)
     scores = np.array([rule.score(pair.cheap) for pair in pairs])
@@ -146,7 +150,7 @@ def issue(
         gains[window],
         loss=promise.loss,
         confidence=1.0 - (1.0 - promise.confidence) * 6.0 / (math.pi * attempt) ** 2,
-        thresholds=share_thresholds(scores[:fitted]),
+        thresholds=share_thresholds(scores[:fitted]) if fitted else FIXED_THRESHOLDS,
         differs=np.array([pair.differs for pair in pairs[window]]),
         against=_against(pairs[window], against),
     )

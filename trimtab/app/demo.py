@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
+from trimtab.agents.promise import Promise
 from trimtab.agents.simulated import SimulatedExpert
 from trimtab.app.client import Trimtab
+from trimtab.app.demo_figures import by_tier, is_right, rate, verbatim
 from trimtab.app.serving import LLM, bundle_servings
 from trimtab.app.training import train_rows
 from trimtab.datasets.tables import LabelledText, ShippedTable, shipped
-from trimtab.errors import LLMError
 from trimtab.evals.document import Report, report_to_json
 from trimtab.evals.page import render_page
 from trimtab.evals.report import build_report
@@ -30,18 +31,19 @@ from trimtab.pricing import load_prices
 from trimtab.records import Decision, Outcome, Prediction, Usage
 from trimtab.release.bundle import load
 from trimtab.settings import Settings
-from trimtab.stats import proportion
 
 ROWS = ("ladder", "stream", "llm", "earn", "report")
 SEED = 0
 LLM_REQUESTS = 40
-VERBATIM = 3
+COLD_START = 400
+"""Requests on which the simulated expert is always asked, before a promise is certified."""
+PROMISE = Promise(loss=0.02, confidence=0.95, window=300)
 SIMULATED_ACCURACY = 0.95
 PRICED_AS = "gpt-4o-2024-08-06"
 """The simulated expert costs what this model's list price says for a prompt of that length."""
 
 STREAM = "assistant"
-LIVE = "assistant, always the live LLM"
+LIVE = "assistant, live LLM"
 EARN = "assistant, simulated expert"
 
 Progress = Callable[[str], None]
@@ -71,14 +73,14 @@ class Demo:
 
     def __post_init__(self) -> None:
         self.table: ShippedTable = shipped("assistant")
+        self.settings = replace(self.settings, certificates=self.folder / "certificates")
         self.bundle = self.folder / "bundle"
         self.ledger_file = self.folder / "ledger.sqlite"
-        self._always_llm: dict[str, Prediction] = {}
-        self._streamed: list[Decision] = []
 
     def start(self) -> None:
         """Remove what an earlier run of the demo left in the folder."""
-        shutil.rmtree(self.bundle, ignore_errors=True)
+        for old in (self.bundle, self.settings.certificates):
+            shutil.rmtree(old, ignore_errors=True)
         for file in self.folder.glob("ledger.sqlite*"):
             file.unlink()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -139,97 +141,100 @@ class Demo:
 
     def stream(self) -> dict[str, Any]:
         """Stream the test requests through the SDK; the LLM is not asked."""
-        self._streamed = [
+        rows = self.table.test
+        decisions = [
             self.client.decide(STREAM, row.text, mode="neural_only")
-            for row in self.track(self.table.test, "requests", len(self.table.test))
+            for row in self.track(rows, "requests", len(rows))
         ]
-        self._tell_truth(self._streamed, self.table.test)
+        self._tell_truth(decisions, rows)
         threshold = load(self.bundle).bundle.thresholds["accept"]
-        answers = [decision.predictions[0] for decision in self._streamed]
-        right = [_is_right(d, row) for d, row in zip(self._streamed, self.table.test, strict=True)]
-        by_tier: dict[str, list[int]] = {}
-        for place, answer in enumerate(answers):
-            by_tier.setdefault(answer.tier, []).append(place)
+        answers = [decision.predictions[0] for decision in decisions]
+        right = [is_right(d, row) for d, row in zip(decisions, rows, strict=True)]
         sure = [i for i, a in enumerate(answers) if (a.confidence or 0.0) >= threshold]
         return {
             "n": len(right),
-            "tiers": {
-                tier: {
-                    "n": len(places),
-                    "share": len(places) / len(right),
-                    "cpu_ms": 1e3 * float(np.mean([answers[i].usage.cpu_s for i in places])),
-                    **_rate(right[i] for i in places),
-                }
-                for tier, places in sorted(by_tier.items(), key=lambda item: -len(item[1]))
-            },
-            "all": _rate(right),
-            "accepted": {"share": len(sure) / len(right), **_rate(right[i] for i in sure)},
+            "tiers": by_tier(answers, right),
+            "all": rate(right),
+            "accepted": {"share": len(sure) / len(right), **rate(right[i] for i in sure)},
             "threshold": threshold,
         }
 
     def llm(self) -> dict[str, Any]:
-        """Ask the live LLM on requests drawn uniformly from the stream."""
-        if not self._streamed:
-            self.stream()
-        n = min(LLM_REQUESTS, len(self._streamed))
-        drawn = np.random.default_rng(SEED).choice(len(self._streamed), size=n, replace=False)
-        asked: list[tuple[LabelledText, Decision | None]] = []
-        for place in self.track(drawn.tolist(), "live LLM", n):
-            row, decision = self.table.test[place], None
-            try:
-                decision = self.client.decide(LIVE, row.text, mode="llm_only")
-            except LLMError as error:
-                self.progress(f"no answer: {error}")
-            else:
-                self._always_llm[self._streamed[place].decision_id] = decision.predictions[-1]
-            asked.append((row, decision))
-        answered = [(row, decision) for row, decision in asked if decision is not None]
-        self._tell_truth([d for _, d in answered], [row for row, _ in answered])
-        usage = sum((decision.usage for _, decision in answered), Usage())
-        count = max(1, len(answered))
+        """Ask the live LLM on requests drawn uniformly, and let the router judge it."""
+        rows = self.table.test
+        drawn = np.random.default_rng(SEED).choice(len(rows), size=LLM_REQUESTS, replace=False)
+        asked = [rows[place] for place in drawn.tolist()]
+        decisions = [
+            self.client.decide(LIVE, row.text)
+            for row in self.track(asked, "live LLM", LLM_REQUESTS)
+        ]
+        self._tell_truth(decisions, asked)
+        answered = [
+            (row, d) for row, d in zip(asked, decisions, strict=True) if d.route.agent == "llm"
+        ]
+        answers = [d.predictions[-1] for _, d in answered]
+        usage = sum((answer.usage for answer in answers), Usage())
+        count = max(1, len(answers))
+        verdict = self._certify(LIVE) if answered else None
         return {
-            "model": answered[0][1].predictions[-1].tier if answered else None,
-            "n": n,
-            "unreadable": n - len(answered),
-            "llm": _rate(d is not None and _is_right(d, row) for row, d in asked),
-            "small_models": _rate(
-                _is_right(self._streamed[i], self.table.test[i]) for i in drawn.tolist()
+            "model": answers[0].tier if answers else None,
+            "n": LLM_REQUESTS,
+            "unreadable": LLM_REQUESTS - len(answers),
+            "llm": rate(is_right(d, row) for row, d in answered),
+            "small_models": rate(
+                self._says(d.predictions[0], row) for row, d in zip(asked, decisions, strict=True)
             ),
             "usd_per_1000": 1000 * usage.cost_usd / count,
             "latency_s": usage.latency_s / count,
-            "verbatim": _verbatim(answered),
+            "verbatim": verbatim(answered),
+            "verdict": verdict,
+            "calls_avoided": len(rows) if verdict and verdict["refused"] else 0,
         }
 
     def earn(self) -> dict[str, Any]:
-        """Stream the same requests with an expert simulated to be right in 95 %."""
-        texts = [row.text for row in self.table.test]
-        decisions = [
-            self.client.decide(EARN, text)
-            for text in self.track(texts, "simulated expert", len(texts))
-        ]
-        self._tell_truth(decisions, self.table.test)
+        """Stream the requests with a simulated expert: cold start, certificate, routing."""
+        rows = np.random.default_rng(SEED).permutation(np.array(self.table.test, dtype=object))
+        cold, routed = list(rows[:COLD_START]), list(rows[COLD_START:])
+        first = self._decide_all(EARN, cold, "cold start")
+        verdict = self._certify(EARN)
+        second = self._decide_all(EARN, routed, "under the promise")
         domain = self.table.domain
         expert = self.client.nodes.serving(EARN).expert()
-        always = expert.predict([domain.from_text(text) for text in texts])
-        self._always_llm |= dict(zip((d.decision_id for d in decisions), always, strict=True))
-        escalated = [d.state for d in decisions if d.route.agent == "llm"]
-        rows = self.table.test
-        usd = sum(d.usage.cost_usd for d in decisions)
-        usd_always = sum(p.usage.cost_usd for p in always)
+        always = expert.predict([domain.from_text(row.text) for row in routed])
+        asked = [d for d in second if d.route.agent == "llm"]
+        self.client.flush()
+        usd = sum(self.client.ledger.get(d.decision_id).usage.cost_usd for d in second)
+        usd_always = sum(prediction.usage.cost_usd for prediction in always)
         return {
-            "n": len(decisions),
             "expert": always[0].tier,
             "priced_as": PRICED_AS,
-            "llm_share": len(escalated) / len(decisions),
-            "routed": _rate(_is_right(d, row) for d, row in zip(decisions, rows, strict=True)),
-            "always": _rate(
-                domain.canonical(p.action) == row.label for p, row in zip(always, rows, strict=True)
-            ),
-            "usd_per_1000": 1000 * usd / len(decisions),
-            "usd_per_1000_always": 1000 * usd_always / len(decisions),
+            "cold_start": len(first),
+            "verdict": verdict,
+            "n": len(second),
+            "audited": sum(d.audit for d in second),
+            "llm_share": len(asked) / len(second),
+            "routed": rate(is_right(d, row) for d, row in zip(second, routed, strict=True)),
+            "always": rate(self._says(p, row) for p, row in zip(always, routed, strict=True)),
+            "usd_per_1000": 1000 * usd / len(second),
+            "usd_per_1000_always": 1000 * usd_always / len(second),
             "saved": 1.0 - usd / usd_always,
-            "path": self._path((escalated or texts)[0]),
+            "path": self._path((asked or second)[0].state),
         }
+
+    def _decide_all(self, domain: str, rows: list[LabelledText], title: str) -> list[Decision]:
+        decisions = [
+            self.client.decide(domain, row.text) for row in self.track(rows, title, len(rows))
+        ]
+        self._tell_truth(decisions, rows)
+        return decisions
+
+    def _certify(self, domain: str) -> dict[str, Any]:
+        """Return the router's verdict on the LLM of a domain, and route by it from now on."""
+        issued = self.client.certify(domain, PROMISE)
+        return {"asked": issued.asked, **issued.certificate.to_json()}
+
+    def _says(self, prediction: Prediction, row: LabelledText) -> bool:
+        return self.table.domain.canonical(prediction.action) == row.label
 
     def report(self) -> dict[str, Any]:
         """Write the report on the demo's ledger."""
@@ -247,9 +252,13 @@ class Demo:
 
     def build_report(self) -> Report:
         """Return the report on the demo's ledger."""
-        canonical = {name: self.table.domain.canonical for name in (STREAM, LIVE, EARN)}
+        canonical = self.table.domain.canonical
         return build_report(
-            self.client.ledger.scan(), always_llm=self._always_llm, canonical=canonical
+            self.client.ledger.scan(),
+            canonical=dict.fromkeys((STREAM, LIVE, EARN), canonical),
+            certificates={
+                name: issued.to_json() for name, issued in self.client.certificates.issued.items()
+            },
         )
 
     def _path(self, text: str) -> list[str]:
@@ -269,32 +278,9 @@ class Demo:
             self.client.ledger.resolve(
                 Outcome(
                     decision_id=decision.decision_id,
-                    reward=float(_is_right(decision, row)),
+                    reward=float(is_right(decision, row)),
                     source="checker",
                     reference=row.label,
                 )
             )
         self.client.flush()
-
-
-def _is_right(decision: Decision, row: LabelledText) -> bool:
-    return decision.answer == row.label
-
-
-def _rate(right: Iterable[bool]) -> dict[str, Any]:
-    """Return the share of right answers with its 95 % interval, None where there is none."""
-    flags = list(right)
-    if not flags:
-        return {"accuracy": None, "low": None, "high": None}
-    share = proportion(sum(flags), len(flags))
-    return {"accuracy": share.value, "low": share.low, "high": share.high}
-
-
-def _verbatim(answered: list[tuple[LabelledText, Decision]]) -> list[Mapping[str, Any]]:
-    """Return a few requests with the LLM's answer, one that it got wrong among them if any."""
-    wrong = [pair for pair in answered if pair[1].answer != pair[0].label][:1]
-    others = [pair for pair in answered if pair not in wrong][: VERBATIM - len(wrong)]
-    return [
-        {"text": row.text, "answer": decision.answer, "truth": row.label}
-        for row, decision in (*others, *wrong)
-    ]

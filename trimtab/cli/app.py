@@ -73,8 +73,12 @@ def decide(
     text: Annotated[str, typer.Argument(help="The request.")],
     domain: Annotated[str, typer.Option(help="Domain of the text.")] = "assistant",
     mode: Annotated[
-        Literal["auto", "neural_only", "llm_only"], typer.Option(help="Who may answer.")
+        Literal["auto", "neural_only", "llm_only", "adaptive"],
+        typer.Option(help="Who may answer; auto keeps the promise."),
     ] = "auto",
+    spend: Annotated[
+        float | None, typer.Option(help="Of mode adaptive: USD per 1,000 decisions.")
+    ] = None,
     bundle: BundleOption = None,
     as_json: Json = False,
 ) -> None:
@@ -85,7 +89,7 @@ def decide(
 
     with Trimtab(bundles=named_bundles(bundle)) as client:
         chosen: Mode = mode
-        decision = client.decide(domain, text, mode=chosen)
+        decision = client.decide(domain, text, mode=chosen, spend_usd_per_1000=spend)
         canonical = client.nodes.serving(domain).domain.canonical
     if as_json:
         emit(decision_to_json(decision), schema="trimtab.decision/1")
@@ -134,6 +138,39 @@ def train(
     else:
         console.print(metrics_table("ladder", packed.metrics))
         typer.echo(str(out))
+
+
+@app.command()
+def certify(
+    domain: Annotated[str, typer.Option(help="Domain to certify.")] = "assistant",
+    loss: Annotated[
+        float, typer.Option(help="Largest loss against always asking the LLM; 0.02 is 2 points.")
+    ] = 0.02,
+    confidence: Annotated[float, typer.Option(help="Of the promise.")] = 0.95,
+    window: Annotated[int, typer.Option(help="Requests to certify on.")] = 600,
+    against: Annotated[
+        Literal["gold", "agreement"],
+        typer.Option(help="Compare with labels, or take the LLM to be right."),
+    ] = "gold",
+    bundle: BundleOption = None,
+    as_json: Json = False,
+) -> None:
+    """Certify a promise on the ledger's uniform requests; exit 1 where it cannot be."""
+    from trimtab.agents.promise import Promise
+    from trimtab.app.client import Trimtab
+    from trimtab.cli.tables import verdict_sentence
+
+    promise = Promise(loss=loss, confidence=confidence, window=window)
+    with Trimtab(bundles=named_bundles(bundle)) as client:
+        issued = client.certify(domain, promise, against=against)
+    if as_json:
+        plain = issued.to_json()
+        emit(plain, schema=plain.pop("schema"))
+    else:
+        verdict = {"asked": issued.asked, **issued.certificate.to_json()}
+        console.print(verdict_sentence(verdict), soft_wrap=True)
+    if not issued.certificate.certified:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from rich.progress import track
 from rich.table import Table
 
 from trimtab.cli.output import console, emit
-from trimtab.cli.tables import metrics_table
+from trimtab.cli.tables import metrics_table, verdict_sentence
 from trimtab.errors import ConfigError
 
 TITLES = {
@@ -110,13 +110,13 @@ def _llm(row: Mapping[str, Any]) -> list[Any]:
         f"the small models on the same ones: {small[0]} ({small[1]})",
         f"  always asking it would cost {row['usd_per_1000']:.4f} USD per 1,000 decisions and "
         f"{row['latency_s']:.2f} s each",
+        "  " + verdict_sentence(row["verdict"]),
     ]
 
 
 def _earn(row: Mapping[str, Any]) -> list[Any]:
-    table = Table(
-        title=f"{row['n']} requests, expert {row['expert']} at {row['priced_as']}'s price"
-    )
+    title = f"{row['n']} requests under the promise, {row['expert']} at {row['priced_as']}'s price"
+    table = Table(title=title)
     for heading in ("policy", "right", "95 % interval", "LLM share", "USD / 1,000"):
         table.add_column(heading, justify="left" if heading == "policy" else "right")
     table.add_row(
@@ -133,8 +133,11 @@ def _earn(row: Mapping[str, Any]) -> list[Any]:
     )
     verb = "saves" if row["saved"] >= 0 else "costs"
     return [
+        f"  cold start: {row['cold_start']} requests, the simulated expert always asked",
+        "  " + verdict_sentence(row["verdict"]),
         table,
-        f"  routing {verb} {abs(row['saved']):.1%} of the bill",
+        f"  routing {verb} {abs(row['saved']):.1%} of the bill of these requests, "
+        f"{row['audited']} audits included",
         "  one request through the compiled graph: " + " → ".join(row["path"]),
     ]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from rich.table import Table
 
@@ -38,3 +39,31 @@ def metrics_table(title: str, metrics: Mapping[str, float]) -> Table:
     for name, value in metrics.items():
         table.add_row(name, f"{value:.4g}")
     return table
+
+
+def verdict_sentence(verdict: Mapping[str, Any] | None) -> str:
+    """Return what a certificate says, in words.
+
+    Args:
+        verdict: a certificate's fields, and ``asked``, the confidence that was asked for.
+    """
+    if verdict is None:
+        return "no verdict: the LLM gave no readable answer"
+    points = f"{verdict['loss'] * 100:g} points"
+    seen = f"on {verdict['n']} requests drawn uniformly, {verdict['labels']} of them labelled"
+    if verdict["refused"]:
+        return (
+            f"refused: never asking the LLM is at most {points} below always asking it, with "
+            f"{verdict['asked']:.0%} confidence ({seen})"
+        )
+    if verdict["certified"]:
+        return (
+            f"certified: at most {points} below always asking the LLM, with "
+            f"{verdict['asked']:.0%} confidence ({seen}); the LLM is asked on "
+            f"{verdict['llm_share']:.0%} of them"
+        )
+    return (
+        f"not certified: {seen}, the bet against a loss of {points} grew to "
+        f"{verdict['wealth']:.3g} of the {verdict['needed']:.3g} needed; until more requests "
+        "settle it, the LLM is always asked"
+    )
