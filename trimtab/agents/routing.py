@@ -122,7 +122,8 @@ class SpendingRule:
             self._saved_usd = min(self._saved_usd + earned, SAVED_ANSWERS * price_usd + earned)
             self._remember(confidence)
             cut = self._sorted[min(len(self._sorted) - 1, int(share * len(self._sorted)))]
-            wanted = share >= 1.0 or confidence < cut
+            # equal confidences all want the money; the purse decides among them
+            wanted = share >= 1.0 or confidence <= cut
             paid = self._saved_usd >= price_usd
             if wanted and paid:
                 self._saved_usd -= price_usd

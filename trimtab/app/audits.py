@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from trimtab.errors import LLMError
 from trimtab.graphs.serving import FEW_SHOT, Serving
 from trimtab.protocols import Ledger
 from trimtab.records import Decision, Passage
+
+KEPT = 10_000
+"""Ended audits whose errors are remembered until the next flush."""
 
 logger = logging.getLogger(__name__)
 
@@ -22,21 +26,19 @@ class Auditor:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self._pool: ThreadPoolExecutor | None = None
-        self._running: set[Future[None]] = set()
+        self._queued: deque[Future[None]] = deque(maxlen=KEPT)
         self.lost = 0
 
     def submit(self, decision: Decision, serving: Serving) -> None:
         """Queue the audit of a decision; returns at once."""
         if self._pool is None:
             self._pool = ThreadPoolExecutor(1, thread_name_prefix="trimtab-audit")
-        future = self._pool.submit(self._audit, decision, serving)
-        self._running.add(future)
-        future.add_done_callback(self._running.discard)
+        self._queued.append(self._pool.submit(self._audit, decision, serving))
 
     def flush(self) -> None:
         """Return once every audit that was queued has ended; raises what one of them raised."""
-        for future in list(self._running):
-            future.result()
+        while self._queued:
+            self._queued.popleft().result()
 
     def close(self) -> None:
         """End the running audit; drop those that have not begun."""
