@@ -40,7 +40,9 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        refusal = None if scope["path"] in OPEN else self._refusal(scope)
+        # a browser asks for leave with OPTIONS before it sends a key
+        passes = scope["path"] in OPEN or scope.get("method") == "OPTIONS"
+        refusal = None if passes else self._refusal(scope)
         if refusal is not None:
             await _refuse(scope, send, *refusal)
             return
