@@ -112,18 +112,23 @@ def rules(pool: Pool) -> tuple[Rule, ...]:
 def confirmed(pool: Pool, *, needed: int, asked: int) -> Rule:
     """Return the rule that shows the dearest's answer where ``needed`` agents confirm it.
 
-    The ``asked`` cheapest may be asked, one by one, until so many agree or no longer can.
+    The ``asked`` cheapest may be asked, one by one, until so many agree or no longer can. Where all
+    of them must agree, they are asked before the dearest: their first quarrel settles the matter.
     """
     k, n = pool.codes.shape
     usd = pool.usd
+    if needed == asked:
+        order, reference = [*range(asked), k - 1], 0
+    else:
+        order, reference = [k - 1, *range(asked)], k - 1
     votes: Codes = np.zeros(n, np.int64)
     ran: Codes = np.ones(n, np.int64)
-    paid = usd[-1].copy()
-    for place in range(asked):
-        is_open = (votes < needed) & (votes + asked - place >= needed)
+    paid = usd[order[0]].copy()
+    for left, place in zip(range(asked, 0, -1), order[1:], strict=True):
+        is_open = (votes < needed) & (votes + left >= needed)
         paid += np.where(is_open, usd[place], 0.0)
         ran += is_open
-        votes += is_open & (pool.codes[place] == pool.codes[-1])
+        votes += is_open & (pool.codes[place] == pool.codes[reference])
     name = f"{pool.agents[-1].model} confirmed by {needed} of {asked}"
     agent = np.full(n, k - 1, np.int64)
     return Rule(name=name, shown=votes >= needed, agent=agent, usd=paid, ran=ran)
