@@ -49,6 +49,75 @@ def choices(
 
 
 @bench_app.command()
+def routing(
+    table: Annotated[Path, typer.Option(help="Recorded answers, one row per question and model.")],
+    cheap: Annotated[str, typer.Option(help="The cheap model.")],
+    strong: Annotated[str, typer.Option(help="The model that is always asked otherwise.")],
+    agree: Annotated[
+        str, typer.Option(help="Further cheap models, comma separated, that may agree.")
+    ] = "",
+    promise: Annotated[float, typer.Option(help="Largest loss against the strong model.")] = 0.02,
+    confidence: Annotated[float, typer.Option(help="Of the promise.")] = 0.95,
+    splits: Annotated[int, typer.Option(help="Random halves of the questions.")] = 20,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure routing and its promise on a table of recorded answers."""
+    from trimtab.bench.routing import run
+
+    others = [name.strip() for name in agree.split(",") if name.strip()]
+    result = run(
+        table=table,
+        cheap=cheap,
+        strong=strong,
+        agree=others,
+        promise=promise,
+        confidence=confidence,
+        splits=splits,
+        seed=seed,
+    )
+    show(result, as_json=as_json)
+
+
+@bench_app.command()
+def refusal(
+    table: Annotated[
+        Path | None,
+        typer.Option(help="Table with a split column; data/clinc150.jsonl.gz or the shipped set."),
+    ] = None,
+    text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
+    label_column: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
+    split_column: Annotated[str | None, typer.Option(help="Column of the splits.")] = None,
+    oos_label: Annotated[str | None, typer.Option(help="Label of texts out of scope.")] = None,
+    per_label: Annotated[int | None, typer.Option(help="Training texts per label.")] = 20,
+    policy: Annotated[str, typer.Option(help="trained, or untrained.")] = "trained",
+    expert: Annotated[str, typer.Option(help="live, or simulated:0.95.")] = "live",
+    cold_start: Annotated[int, typer.Option(help="Requests before the certificate.")] = 120,
+    n: Annotated[int, typer.Option(help="Requests after the certificate.")] = 1000,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure whether the router refuses an LLM that does not help."""
+    from trimtab.bench.refusal import run
+
+    result = run(
+        table=table,
+        text_column=text_column,
+        label_column=label_column,
+        split_column=split_column,
+        oos_label=oos_label,
+        per_label=per_label,
+        policy=policy,
+        expert=expert,
+        cold_start=cold_start,
+        n=n,
+        seed=seed,
+        progress=lambda line: console.print(f"[dim]{line}[/dim]"),
+    )
+    show(result, as_json=as_json)
+
+
+@bench_app.command()
 def ledger(
     rounds: Annotated[int, typer.Option(help="Rounds of kill -9.")] = 30,
     seed: Seed = 0,

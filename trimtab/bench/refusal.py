@@ -1,0 +1,301 @@
+"""Whether the router refuses an LLM that does not help, and pays for one that does.
+
+One stream of test requests through the SDK: a cold start in which the LLM is always asked, a
+certificate, then routing under it, audits included.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trimtab.agents.promise import Promise
+from trimtab.agents.simulated import SimulatedExpert
+from trimtab.app.certify import Issued
+from trimtab.app.client import Trimtab
+from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, load_embedders
+from trimtab.bench.choices_data import ChoicesTable, shipped_table, user_table
+from trimtab.bench.result import Bar, Measure, bench_result
+from trimtab.datasets.tables import LabelledText
+from trimtab.domains.choices import Choices
+from trimtab.embedding import CachedEmbedder
+from trimtab.errors import ConfigError
+from trimtab.ledger import SqliteLedger
+from trimtab.pricing import load_prices
+from trimtab.protocols import AnyAgent, AnyDomain
+from trimtab.records import Decision
+from trimtab.settings import Settings, load_settings
+from trimtab.stats import Estimate, paired_bootstrap, proportion
+from trimtab.training.ladder_fit import TextPolicyConfig
+from trimtab.training.text_policy import train_text_policy
+
+PROMISE_LOSS = 0.02
+CONFIDENCE = 0.95
+PRICED_AS = "gpt-4o-2024-08-06"
+POLICIES = ("trained", "untrained")
+CLINC150 = Path("data") / "clinc150.jsonl.gz"
+"""Where ``trimtab data get clinc150`` puts it."""
+CLINC150_COLUMNS = {
+    "text_column": "text",
+    "label_column": "intent",
+    "split_column": "split",
+    "oos_label": "oos",
+}
+Progress = Callable[[str], None]
+
+
+def run(
+    *,
+    table: Path | None = None,
+    text_column: str = "text",
+    label_column: str = "label",
+    split_column: str | None = None,
+    oos_label: str | None = None,
+    per_label: int | None = 20,
+    policy: str = "trained",
+    expert: str = "live",
+    cold_start: int = 120,
+    n: int = 1000,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Return the benchmark ``refusal``.
+
+    Args:
+        table: labelled texts with a split column; CLINC150 as ``trimtab data get`` wrote it if
+            None, the shipped set if that is not there either.
+        text_column: of the table.
+        label_column: of the table.
+        split_column: of the table: train, val and test.
+        oos_label: label that is no class.
+        per_label: training texts per label; all if None.
+        policy: ``trained``, or ``untrained``: the same nets fitted to permuted labels.
+        expert: ``live`` asks the LLM of the settings; ``simulated:p`` is right with probability p.
+        cold_start: requests on which the LLM is always asked; the certificate is issued on them.
+        n: requests routed under the certificate.
+        seed: of every draw.
+        progress: told what is being done.
+
+    Raises:
+        ConfigError: a policy or an expert that is not known.
+        InputError: the table cannot be used.
+    """
+    if policy not in POLICIES:
+        raise ConfigError(f"--policy {policy!r} is not known; use one of {list(POLICIES)}")
+    say = progress or (lambda line: None)
+    settings = load_settings()
+    columns = {
+        "text_column": text_column,
+        "label_column": label_column,
+        "split_column": split_column,
+        "oos_label": oos_label,
+    }
+    rows = _table(table, columns, per_label=per_label, seed=seed)
+    rng = np.random.default_rng(seed)
+    drawn = rng.permutation(len(rows.test))[: cold_start + n]
+    requests = [rows.test[place] for place in drawn.tolist()]
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        settings = replace(settings, certificates=folder / "certificates")
+        bundle = folder / "bundle"
+        domain = _train(rows, bundle, policy=policy, seed=seed, settings=settings, say=say)
+        llm = LLM(settings)
+        factory = _expert(expert, domain, settings=settings, seed=seed, llm=llm)
+        served = bundle_servings({domain.name: bundle}, settings=settings, expert=factory)
+        ledger = SqliteLedger(folder / "ledger.sqlite")
+        try:
+            with Trimtab(servings=served, ledger=ledger, settings=settings) as client:
+                say(f"cold start on {cold_start} requests")
+                _decide(client, domain.name, requests[:cold_start])
+                issued = client.certify(
+                    domain.name,
+                    Promise(loss=PROMISE_LOSS, confidence=CONFIDENCE, window=cold_start),
+                )
+                say(f"routing {len(requests) - cold_start} requests")
+                _decide(client, domain.name, requests[cold_start:])
+                client.flush()
+                decided = [decision for decision, _ in ledger.scan()]
+        finally:
+            llm.close()
+            ledger.close()
+    first, found = decided[:cold_start], decided[cold_start:]
+    labels = [row.label for row in requests]
+    measures = _measures(first, found, labels[cold_start:], domain, issued, settings, rng)
+    measures |= _cold(first, labels[:cold_start], domain)
+    return bench_result(
+        "refusal",
+        data=f"{rows.name}, policy {policy}, expert {expert}",
+        n=len(found),
+        seed=seed,
+        measures=measures,
+        bars=_bars(policy, expert, settings.audit_rate),
+    )
+
+
+def _table(
+    table: Path | None, columns: Mapping[str, str | None], *, per_label: int | None, seed: int
+) -> ChoicesTable:
+    if table is None and CLINC150.exists():
+        table = CLINC150
+        columns = CLINC150_COLUMNS
+    if table is None:
+        return shipped_table(per_label=per_label, seed=seed)
+    return user_table(
+        table,
+        table,
+        text_column=columns["text_column"] or "text",
+        label_column=columns["label_column"] or "label",
+        split_column=columns["split_column"],
+        oos_label=columns["oos_label"],
+        per_label=per_label,
+        seed=seed,
+    )
+
+
+def _train(
+    rows: ChoicesTable, out: Path, *, policy: str, seed: int, settings: Settings, say: Progress
+) -> Choices:
+    """Write the policy's bundle and return a domain that knows the truth of the test requests."""
+    samples: Sequence[LabelledText] = rows.train
+    if policy == "untrained":
+        order = np.random.default_rng(seed).permutation(len(samples))
+        samples = [
+            replace(row, label=samples[other].label)
+            for row, other in zip(samples, order.tolist(), strict=True)
+        ]
+    cache = settings.home / "embeddings.sqlite"
+    embedders = {
+        name: CachedEmbedder(embedder, cache)
+        for name, embedder in load_embedders(settings.models).items()
+    }
+    trained = train_text_policy(
+        rows.domain,
+        samples,
+        # an untrained policy must not be calibrated on labels that it could have learned from
+        validation=rows.validation if policy == "trained" else (),
+        embedders=embedders,
+        config=TextPolicyConfig(),
+        seed=seed,
+        progress=say,
+    )
+    trained.pack(out)
+    return Choices(
+        name=rows.domain.name,
+        labels=rows.domain.labels,
+        descriptions=rows.domain.descriptions,
+        out_of_scope=rows.domain.out_of_scope,
+        references={row.text: row.label for row in rows.test},
+    )
+
+
+def _expert(
+    expert: str, domain: Choices, *, settings: Settings, seed: int, llm: LLM
+) -> ExpertFactory:
+    kind, _, accuracy = expert.partition(":")
+    if expert == "live":
+        return llm.agent
+    try:
+        probability = float(accuracy) if kind == "simulated" else -1.0
+    except ValueError:
+        probability = -1.0
+    if not 0.0 <= probability <= 1.0:
+        raise ConfigError(f"--expert {expert!r} is not known; use live, or simulated:0.95")
+    simulated = SimulatedExpert(
+        domain,
+        accuracy=probability,
+        priced_as=PRICED_AS,
+        prices=load_prices(settings),
+        seed=seed,
+    )
+
+    def make(served: AnyDomain) -> AnyAgent:
+        return simulated
+
+    return make
+
+
+def _decide(client: Trimtab, domain: str, rows: Iterable[LabelledText]) -> None:
+    for row in rows:
+        decision = client.decide(domain, row.text)
+        client.feedback(decision.decision_id, answer=row.label, source="checker")
+
+
+def _measures(
+    first: Sequence[Decision],
+    found: Sequence[Decision],
+    labels: Sequence[str],
+    domain: Choices,
+    issued: Issued,
+    settings: Settings,
+    rng: np.random.Generator,
+) -> dict[str, Measure]:
+    shown = np.array([d.answer == label for d, label in zip(found, labels, strict=True)], float)
+    alone = np.array(
+        [
+            domain.canonical(d.predictions[0].action) == label
+            for d, label in zip(found, labels, strict=True)
+        ],
+        float,
+    )
+    asked = [any(p.agent == "llm" for p in d.predictions) for d in found]
+    waited = [d.route.agent == "llm" for d in found]
+    spent = np.array([d.usage.cost_usd for d in found])
+    answers = [
+        p.usage.cost_usd for d in (*first, *found) for p in d.predictions if p.agent == "llm"
+    ]
+    gap = paired_bootstrap(alone, shown, rng=rng)
+    always = float(np.mean(answers)) if answers else None
+    return {
+        "llm_share": _share(sum(asked), len(found)),
+        "escalation": _share(sum(waited), len(found)),
+        "audit_rate": Measure(value=settings.audit_rate, unit="share"),
+        "accuracy": _share(int(shown.sum()), len(found)),
+        "policy_accuracy": _share(int(alone.sum()), len(found)),
+        "accuracy_gap": Measure(value=gap.value, low=gap.low, high=gap.high, unit="share"),
+        "saved": Measure(
+            value=None if always is None else 1.0 - float(spent.mean()) / always,
+            unit="share of always asking the LLM",
+        ),
+        "usd_per_1000": Measure(value=1000.0 * float(spent.mean()), unit="USD"),
+        "certified": Measure(value=float(issued.certificate.certified), unit="0 or 1"),
+        "refused": Measure(value=float(issued.certificate.refused), unit="0 or 1"),
+        "labels": Measure(value=float(issued.certificate.labels), unit="requests"),
+    }
+
+
+def _cold(first: Sequence[Decision], labels: Sequence[str], domain: Choices) -> dict[str, Measure]:
+    """Return what the cold start says of the LLM and the small models."""
+    answers = [d.predictions[-1] for d in first if d.predictions[-1].agent == "llm"]
+    right = sum(
+        domain.canonical(d.predictions[-1].action) == label
+        for d, label in zip(first, labels, strict=True)
+        if d.predictions[-1].agent == "llm"
+    )
+    return {
+        "cold_start": Measure(value=float(len(first)), unit="requests"),
+        "llm_accuracy": _share(right, len(answers)),
+        "unreadable": Measure(value=float(len(first) - len(answers)), unit="requests"),
+    }
+
+
+def _bars(policy: str, expert: str, audit_rate: float) -> list[Bar]:
+    if policy == "untrained" and expert == "simulated:0.95":
+        return [Bar(key="escalation", at_least=0.95), Bar(key="saved", at_most=0.0)]
+    if policy == "trained" and expert == "live" and load_settings().uses_embedded_llm:
+        return [
+            Bar(key="llm_share", at_most=audit_rate + 0.01),
+            Bar(key="accuracy_gap", at_most=0.002),
+        ]
+    return []
+
+
+def _share(k: int, n: int) -> Measure:
+    if not n:
+        return Measure(value=None, unit="share")
+    found: Estimate = proportion(k, n)
+    return Measure(value=found.value, low=found.low, high=found.high, unit="share")
