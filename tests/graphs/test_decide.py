@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import Command
 
 from tests.desk import TruthfulExpert, desk_nodes
-from trimtab.errors import IllegalAction, InputError, LLMUnavailable, UnknownDomain
+from trimtab.errors import InputError, LLMUnavailable, UnknownDomain
 from trimtab.graphs.decide import DESCRIPTIONS, SUCCESSORS, build
 from trimtab.graphs.state import DecideContext
 from trimtab.ledger import SqliteLedger
@@ -148,13 +148,15 @@ def test_person_is_asked_and_answers(ledger: SqliteLedger) -> None:
     assert final["decision"]["route"]["reason"] == "human"
 
 
-def test_illegal_reply_of_a_person_is_refused(ledger: SqliteLedger) -> None:
+def test_illegal_reply_of_a_person_is_asked_again(ledger: SqliteLedger) -> None:
     graph = build(desk_nodes(ledger, TruthfulExpert()), checkpointer=InMemorySaver())
     config: Any = {"configurable": {"thread_id": "human"}}
     context = DecideContext(domain="desk", expert="human")
     graph.invoke({"text": UNSURE}, config, context=context)
-    with pytest.raises(IllegalAction, match="sales"):
-        graph.invoke(Command(resume="sales"), config, context=context)
+    again = graph.invoke(Command(resume="sales"), config, context=context)
+    assert "'sales'" in again["__interrupt__"][0].value["problem"]
+    final = graph.invoke(Command(resume="technical"), config, context=context)
+    assert final["decision"]["answer"] == "technical"
 
 
 @pytest.mark.parametrize("node", [name for name, after in SUCCESSORS.items() if len(after) > 1])

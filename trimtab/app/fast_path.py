@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
-from trimtab.errors import ConfigError
+from trimtab.errors import ConfigError, IllegalAction
 from trimtab.graphs.nodes import DecideNodes
 from trimtab.graphs.state import ADDITIVE, DecideContext, DecideState
 from trimtab.records import Budget, Decision, Mode, decision_from_json
@@ -96,7 +96,10 @@ class FastPath:
         entering: Any = {**state, "enter": state["next"]}
         final: dict[str, Any] = self.graph.invoke(entering, config, context=context)
         while "__interrupt__" in final and self._ask_human is not None:
-            reply = self._ask_human(final["__interrupt__"][0].value)
+            question = final["__interrupt__"][0].value
+            if question["problem"] is not None:
+                raise IllegalAction(question["problem"])
+            reply = self._ask_human(question)
             final = self.graph.invoke(Command(resume=reply), config, context=context)
         return decision_from_json(final["decision"])
 

@@ -16,6 +16,7 @@ from trimtab.agents import human as human_agent
 from trimtab.agents.llm import UnreadableReply
 from trimtab.errors import (
     ContextOverflow,
+    IllegalAction,
     InputError,
     LLMUnavailable,
     ParseError,
@@ -216,8 +217,11 @@ class DecideNodes:
         from langgraph.types import interrupt
 
         domain = self.serving(state["domain"]).domain
-        reply = interrupt(human_agent.question(domain, state["text"], _trail(state)))
-        prediction = human_agent.read_reply(domain, reply)
+        question = human_agent.question(domain, state["text"], _trail(state))
+        reply = interrupt({**question, "problem": None})
+        # a thread keeps every reply: raising would leave it with one that can never be read
+        while isinstance(prediction := _read_reply(domain, reply), str):
+            reply = interrupt({**question, "problem": prediction})
         return {"predictions": [prediction_to_json(prediction)], "next": "record"}
 
     def record(self, state: DecideState) -> Update:
@@ -265,6 +269,14 @@ def _before(agent: AnyAgent, serving: Serving, state: DecideState) -> str:
     """Return ``retrieve`` where the agent needs context that is not there yet, else its node."""
     needs_context = agent.reads_context and serving.retriever is not None
     return "retrieve" if needs_context and not state["passages"] else agent.name
+
+
+def _read_reply(domain: AnyDomain, reply: object) -> Prediction | str:
+    """Return a person's answer, or what is wrong with the reply."""
+    try:
+        return human_agent.read_reply(domain, reply)
+    except IllegalAction as error:
+        return str(error)
 
 
 def _predict(agent: AnyAgent, domain: AnyDomain, state: DecideState) -> Prediction:
