@@ -1,0 +1,135 @@
+"""Tables of recorded answers: what they hold, in every format, and what cannot be read."""
+
+import csv
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from trimtab.datasets.recorded import COLUMNS, read_recorded
+from trimtab.errors import InputError
+
+Row = dict[str, object]
+
+
+def rows_of(**change: object) -> list[Row]:
+    """Return two models' answers to two questions; ``change`` replaces cells of the last row."""
+    plain: list[tuple[object, ...]] = [
+        (1, "sums", "one and one?", "small", "2", True, 0.001, 3),
+        (2, "sums", "two and two?", "small", None, False, 0.001, 9),
+        (1, "sums", "one and one?", "large", "2", True, 0.01, 4),
+        (2, "sums", "two and two?", "large", "4", True, 0.02, 5),
+    ]
+    rows: list[Row] = [dict(zip(COLUMNS, cells, strict=True)) for cells in plain]
+    return [*rows[:-1], {**rows[-1], **change}]
+
+
+def as_jsonl(path: Path, rows: list[Row]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def as_csv(path: Path, rows: list[Row]) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, COLUMNS)
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+def as_parquet(path: Path, rows: list[Row]) -> Path:
+    columns = {name: [row[name] for row in rows] for name in COLUMNS}
+    levels = pa.array(["sums", "never used"])
+    category = pa.DictionaryArray.from_arrays(pa.array([0] * len(rows), pa.int8()), levels)
+    table = pa.table({**columns, "category": category})
+    pq.write_table(table, path)
+    return path
+
+
+WRITERS = {".jsonl": as_jsonl, ".csv": as_csv, ".parquet": as_parquet}
+
+
+@pytest.mark.parametrize("suffix", sorted(WRITERS))
+def test_every_format_holds_the_same(tmp_path: Path, suffix: str) -> None:
+    table = read_recorded(WRITERS[suffix](tmp_path / f"t{suffix}", rows_of()))
+    assert table.ids == ("1", "2")
+    assert table.texts == ("one and one?", "two and two?")
+    assert table.categories == ("sums", "sums")
+    assert table.models == ("large", "small")
+    questions, (small, large) = table.select(["small", "large"])
+    assert questions == (0, 1)
+    assert small.answers == ("2", None)
+    assert small.correct.tolist() == [True, False]
+    assert large.cost_usd.tolist() == [0.01, 0.02]
+    assert large.out_tokens.tolist() == [4.0, 5.0]
+
+
+def test_content_hash_does_not_depend_on_order_or_format(tmp_path: Path) -> None:
+    forward = read_recorded(as_jsonl(tmp_path / "a.jsonl", rows_of()))
+    backward = read_recorded(as_csv(tmp_path / "b.csv", rows_of()[::-1]))
+    assert forward.content_hash == backward.content_hash
+    renamed = [{**row, "question_id": f"q{row['question_id']}"} for row in rows_of()]
+    other = read_recorded(as_jsonl(tmp_path / "c.jsonl", renamed))
+    assert other.content_hash != forward.content_hash
+
+
+def test_only_questions_that_all_models_answered_are_selected(tmp_path: Path) -> None:
+    table = read_recorded(as_jsonl(tmp_path / "t.jsonl", rows_of()[1:]))
+    questions, (small, large) = table.select(["small", "large"])
+    assert [table.ids[i] for i in questions] == ["2"]
+    assert len(small.answers) == len(large.answers) == 1
+
+
+def test_an_unknown_model_is_named_with_those_present(tmp_path: Path) -> None:
+    table = read_recorded(as_jsonl(tmp_path / "t.jsonl", rows_of()))
+    with pytest.raises(InputError, match=r"no model \['huge'\]; use some of \['large', 'small'\]"):
+        table.select(["small", "huge"])
+
+
+def test_a_model_cannot_take_two_parts(tmp_path: Path) -> None:
+    table = read_recorded(as_jsonl(tmp_path / "t.jsonl", rows_of()))
+    with pytest.raises(InputError, match="name one twice"):
+        table.select(["small", "small"])
+
+
+def test_models_without_a_common_question_are_an_error(tmp_path: Path) -> None:
+    table = read_recorded(as_jsonl(tmp_path / "t.jsonl", rows_of()[1:3]))
+    with pytest.raises(InputError, match="no question has answers of all"):
+        table.select(["small", "large"])
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"question_id": 1}, "differs from that of question '1'"),
+        ({"question_id": 1, "text": "one and one?"}, "'large' answers '1' twice"),
+        ({"question_id": None}, "'question_id': None"),
+        ({"text": " "}, "'text': ' '"),
+        ({"model": True}, "'model': True"),
+        ({"correct": "maybe"}, "'correct': 'maybe' is neither true nor false"),
+        ({"correct": None}, "'correct': None is neither"),
+        ({"cost_usd": -1.0}, "'cost_usd': -1.0"),
+        ({"cost_usd": None}, "'cost_usd': None"),
+        ({"cost_usd": "inf"}, "'cost_usd': 'inf'"),
+        ({"out_tokens": "many"}, "'out_tokens': 'many'"),
+    ],
+)
+def test_a_bad_cell_is_named_with_its_line(
+    tmp_path: Path, change: dict[str, object], named: str
+) -> None:
+    path = as_jsonl(tmp_path / "t.jsonl", rows_of(**change))
+    with pytest.raises(InputError, match=f"line 4: column {named}|line 4: column.*{named}"):
+        read_recorded(path)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    rows = [{key: row[key] for key in row if key != "cost_usd"} for row in rows_of()]
+    with pytest.raises(InputError, match="cost_usd"):
+        read_recorded(as_jsonl(tmp_path / "t.jsonl", rows))
+
+
+def test_a_table_without_rows_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no rows"):
+        read_recorded(as_csv(tmp_path / "t.csv", []))
