@@ -37,7 +37,7 @@ SEED = 0
 LLM_REQUESTS = 40
 COLD_START = 400
 """Requests on which the simulated expert is always asked, before a promise is certified."""
-PROMISE = Promise(loss=0.02, confidence=0.95, window=300)
+PROMISE = Promise(loss=0.03, confidence=0.95, window=300)
 SIMULATED_ACCURACY = 0.95
 PRICED_AS = "gpt-4o-2024-08-06"
 """The simulated expert costs what this model's list price says for a prompt of that length."""

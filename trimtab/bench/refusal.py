@@ -20,6 +20,7 @@ from trimtab.app.certify import Issued
 from trimtab.app.client import Trimtab
 from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, load_embedders
 from trimtab.bench.choices_data import ChoicesTable, shipped_table, user_table
+from trimtab.bench.choices_measures import as_measure
 from trimtab.bench.result import Bar, Measure, bench_result
 from trimtab.datasets.tables import LabelledText
 from trimtab.domains.choices import Choices
@@ -30,7 +31,7 @@ from trimtab.pricing import load_prices
 from trimtab.protocols import AnyAgent, AnyDomain
 from trimtab.records import Decision
 from trimtab.settings import Settings, load_settings
-from trimtab.stats import Estimate, paired_bootstrap, proportion
+from trimtab.stats import paired_bootstrap, proportion
 from trimtab.training.ladder_fit import TextPolicyConfig
 from trimtab.training.text_policy import train_text_policy
 
@@ -256,7 +257,7 @@ def _measures(
         "audit_rate": Measure(value=settings.audit_rate, unit="share"),
         "accuracy": _share(int(shown.sum()), len(found)),
         "policy_accuracy": _share(int(alone.sum()), len(found)),
-        "accuracy_gap": Measure(value=gap.value, low=gap.low, high=gap.high, unit="share"),
+        "accuracy_gap": as_measure(gap, "share"),
         "saved": Measure(
             value=None if always is None else 1.0 - float(spent.mean()) / always,
             unit="share of always asking the LLM",
@@ -295,7 +296,4 @@ def _bars(policy: str, expert: str, audit_rate: float) -> list[Bar]:
 
 
 def _share(k: int, n: int) -> Measure:
-    if not n:
-        return Measure(value=None, unit="share")
-    found: Estimate = proportion(k, n)
-    return Measure(value=found.value, low=found.low, high=found.high, unit="share")
+    return as_measure(proportion(k, n), "share") if n else Measure(value=None, unit="share")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.table import Table
 
 from trimtab.records import Decision
+from trimtab.stats.betting import LARGEST_BET
 
 
 def decision_table(decision: Decision, canonical: Callable[[int | str], str]) -> Table:
@@ -62,8 +64,9 @@ def verdict_sentence(verdict: Mapping[str, Any] | None) -> str:
             f"{verdict['asked']:.0%} confidence ({seen}); the LLM is asked on "
             f"{verdict['llm_share']:.0%} of them"
         )
+    least = math.ceil(math.log(verdict["needed"]) / math.log1p(LARGEST_BET * verdict["loss"]))
     return (
         f"not certified: {seen}, the bet against a loss of {points} grew to "
-        f"{verdict['wealth']:.3g} of the {verdict['needed']:.3g} needed; until more requests "
-        "settle it, the LLM is always asked"
+        f"{verdict['wealth']:.3g} of the {verdict['needed']:.3g} needed (at least {least} requests "
+        "settle it where the answers hardly differ); until then the LLM is always asked"
     )
