@@ -178,6 +178,15 @@ class Ledger(Protocol):
         """Queue an outcome; the future fails with ``LedgerError`` for an unknown decision."""
         ...
 
+    def audit(self, decision_id: str, prediction: Prediction) -> Future[int]:
+        """Queue the LLM's answer to an audited decision, asked off the caller's path.
+
+        The future fails with ``LedgerError`` for an unknown decision, and for one that was not
+        drawn for an audit. The same answer twice is stored once, another one is a
+        ``LedgerError``. Readers see the answer as the last of the decision's predictions.
+        """
+        ...
+
     def flush(self) -> None:
         """Return once all that was queued before is durable; raises what a write raised."""
         ...

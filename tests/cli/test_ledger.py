@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.contracts.ledger import make_decision, make_outcome
+from tests.contracts.ledger import make_audit, make_decision, make_outcome
 from trimtab.cli.ledger import ledger_app
 from trimtab.errors import LedgerError
 from trimtab.ledger import SqliteLedger
@@ -67,6 +67,16 @@ def test_export_writes_lines_to_standard_output(path: Path) -> None:
     result = call("export", "--path", path)
     kinds = [json.loads(line)["kind"] for line in result.stdout.splitlines()]
     assert kinds == ["decision", "outcome"]
+
+
+def test_audits_are_exported_and_redacted(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        ledger.append(make_decision("b", audit=True))
+        ledger.audit("b", make_audit(action="said freely"))
+    assert "said freely" in call("export", "--path", path).stdout
+    assert last_line(call("redact", "b", "--path", path, "--json"))["row"] == 5
+    assert "said freely" not in call("export", "--path", path).stdout
+    assert last_line(call("verify", "--path", path, "--json"))["rows"] == 5
 
 
 def test_export_writes_a_file(path: Path, tmp_path: Path) -> None:

@@ -49,6 +49,29 @@ def make_outcome(decision_id: str = "a", **changes: Any) -> Outcome:
     return dataclasses.replace(outcome, **changes)
 
 
+def make_audit(**changes: Any) -> Prediction:
+    """Return the LLM's answer to an audited decision."""
+    prediction = Prediction(
+        agent="llm",
+        action=0,
+        confidence=None,
+        probs=(0.1, 0.9),
+        usage=Usage(prompt_tokens=40, completion_tokens=2, latency_s=0.5, cost_usd=1e-4),
+        tier="a-model-2026-01-01",
+        signals={"letters": 1.0},
+    )
+    return dataclasses.replace(prediction, **changes)
+
+
+def with_audit(decision: Decision, prediction: Prediction) -> Decision:
+    """Return a decision as it is read once its audit is stored."""
+    return dataclasses.replace(
+        decision,
+        predictions=(*decision.predictions, prediction),
+        usage=decision.usage + prediction.usage,
+    )
+
+
 class LedgerContract:
     """Subclass with a ``ledger`` fixture that yields an empty, open ledger."""
 
@@ -117,6 +140,76 @@ class LedgerContract:
     def test_scan_of_an_empty_ledger_yields_nothing(self, ledger: Ledger) -> None:
         assert list(ledger.scan()) == []
 
+    def test_audit_is_read_as_the_last_prediction(self, ledger: Ledger) -> None:
+        decision = make_decision(audit=True)
+        ledger.append(decision)
+        ledger.audit("a", make_audit()).result()
+        audited = with_audit(decision, make_audit())
+        assert ledger.get("a") == audited
+        assert list(ledger.scan()) == [(audited, None)]
+        assert audited.action == decision.action
+
+    def test_audit_and_outcome_come_in_any_order(self, ledger: Ledger) -> None:
+        for name in "ab":
+            ledger.append(make_decision(name, audit=True))
+        ledger.audit("a", make_audit())
+        ledger.resolve(make_outcome("a"))
+        ledger.resolve(make_outcome("b"))
+        ledger.audit("b", make_audit())
+        ledger.flush()
+        assert list(ledger.scan()) == [
+            (with_audit(make_decision(name, audit=True), make_audit()), make_outcome(name))
+            for name in "ab"
+        ]
+
+    def test_audits_do_not_change_the_order_of_decisions(self, ledger: Ledger) -> None:
+        for name in "abc":
+            ledger.append(make_decision(name, audit=True))
+        rows = [ledger.audit(name, make_audit()).result() for name in "ca"]
+        assert rows == sorted(set(rows))
+        seen = [(d.decision_id, len(d.predictions)) for d, _ in ledger.scan()]
+        assert seen == [("a", 2), ("b", 1), ("c", 2)]
+
+    def test_same_audit_twice_is_stored_once(self, ledger: Ledger) -> None:
+        ledger.append(make_decision(audit=True))
+        in_flight = [ledger.audit("a", make_audit()) for _ in range(3)]
+        rows = {future.result() for future in in_flight}
+        rows.add(ledger.audit("a", make_audit()).result())
+        assert len(rows) == 1
+        assert len(ledger.get("a").predictions) == 2
+
+    @pytest.mark.parametrize("changes", [{"action": 1}, {"action": "red"}, {"usage": Usage()}])
+    def test_other_audit_of_the_same_decision_is_refused(
+        self, ledger: Ledger, changes: dict[str, Any]
+    ) -> None:
+        ledger.append(make_decision(audit=True))
+        first = ledger.audit("a", make_audit())
+        in_flight = ledger.audit("a", make_audit(**changes))
+        assert first.result() >= 1
+        for future in (in_flight, ledger.audit("a", make_audit(**changes))):
+            with pytest.raises(LedgerError, match=r"'a'.*another answer"):
+                future.result()
+        assert ledger.get("a").predictions[-1] == make_audit()
+
+    def test_audited_decision_may_be_appended_again(self, ledger: Ledger) -> None:
+        row = ledger.append(make_decision(audit=True)).result()
+        ledger.audit("a", make_audit()).result()
+        assert ledger.append(make_decision(audit=True)).result() == row
+
+    def test_audit_of_an_unknown_decision_is_refused(self, ledger: Ledger) -> None:
+        with pytest.raises(LedgerError, match="'nobody'"):
+            ledger.audit("nobody", make_audit()).result()
+
+    def test_audit_of_a_decision_that_was_not_drawn_is_refused(self, ledger: Ledger) -> None:
+        ledger.append(make_decision())
+        queued = ledger.audit("a", make_audit())
+        ledger.append(make_decision("b", audit=True))
+        for future in (queued, ledger.audit("a", make_audit())):
+            with pytest.raises(LedgerError, match=r"'a'.*not drawn"):
+                future.result()
+        assert ledger.get("a") == make_decision()
+        assert ledger.audit("b", make_audit()).result() >= 1
+
     def test_absent_decision_is_an_error(self, ledger: Ledger) -> None:
         with pytest.raises(LedgerError, match="'nobody'"):
             ledger.get("nobody")
@@ -171,6 +264,7 @@ class LedgerContract:
         calls: list[Callable[[], object]] = [
             lambda: ledger.append(make_decision()),
             lambda: ledger.resolve(make_outcome()),
+            lambda: ledger.audit("a", make_audit()),
             ledger.flush,
             ledger.scan,
             lambda: ledger.get("a"),

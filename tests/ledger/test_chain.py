@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.ledger import make_decision, make_outcome
+from tests.contracts.ledger import make_audit, make_decision, make_outcome, with_audit
 from trimtab.errors import LedgerCorrupt, LedgerError
 from trimtab.ledger import REDACTED, SqliteLedger
 from trimtab.ledger.connection import connect
 from trimtab.ledger.schema import TRIGGERS
+from trimtab.records import decision_from_json, prediction_from_json
 
 
 @pytest.fixture
@@ -22,6 +23,17 @@ def path(tmp_path: Path) -> Path:
         for name in "abcde":
             ledger.append(make_decision(name))
         ledger.resolve(make_outcome("b"))
+    return path
+
+
+@pytest.fixture
+def audited(tmp_path: Path) -> Path:
+    """A ledger of an audited decision (row 1), another (row 2) and the audit (row 3)."""
+    path = tmp_path / "audited.sqlite"
+    with SqliteLedger(path) as ledger:
+        ledger.append(make_decision("a", audit=True))
+        ledger.append(make_decision("b", audit=True))
+        ledger.audit("a", make_audit(action="freely said"))
     return path
 
 
@@ -68,6 +80,32 @@ def test_tampering_is_found_and_named_by_row(path: Path, statement: str, row: in
         ledger.verify()
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE entries SET body = replace(body, '0.0001', '0.0002') WHERE row = 3",
+        "UPDATE entries SET decision_id = 'b' WHERE row = 3",
+        "UPDATE entries SET kind = 'outcome' WHERE row = 3",
+        "DELETE FROM entries WHERE row = 3",
+        'UPDATE texts SET text = \'{"action":"never said"}\' WHERE row = 3',
+        "DELETE FROM texts WHERE row = 3",
+    ],
+)
+def test_tampering_with_an_audit_is_found(audited: Path, statement: str) -> None:
+    tamper(audited, statement)
+    with SqliteLedger(audited) as ledger, pytest.raises(LedgerCorrupt, match=r"row 3\b"):
+        ledger.verify()
+
+
+def test_second_audit_of_a_decision_cannot_be_slipped_in(audited: Path) -> None:
+    second = (
+        "INSERT INTO entries SELECT 4, kind, decision_id, domain, body, text_hash, hash "
+        "FROM entries WHERE row = 3"
+    )
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        tamper(audited, second)
+
+
 def test_first_of_several_bad_rows_is_named(path: Path) -> None:
     tamper(path, "UPDATE entries SET domain = 'x' WHERE row IN (2, 4)")
     with SqliteLedger(path) as ledger, pytest.raises(LedgerCorrupt, match="row 2 "):
@@ -105,6 +143,12 @@ def test_rows_can_be_neither_changed_nor_deleted(path: Path, statement: str) -> 
         pytest.raises(sqlite3.IntegrityError, match=r"append-only|texts|redaction"),
     ):
         raw.execute(statement)
+
+
+def test_body_that_is_no_audit_is_named_when_read(audited: Path) -> None:
+    tamper(audited, "UPDATE entries SET body = '{}' WHERE row = 3")
+    with SqliteLedger(audited) as ledger, pytest.raises(LedgerCorrupt, match=r"row 3 .*an audit"):
+        ledger.get("a")
 
 
 def test_body_that_is_no_decision_is_named_when_read(path: Path) -> None:
@@ -158,8 +202,9 @@ def test_redacted_bytes_are_in_no_file(tmp_path: Path, length: int) -> None:
     secret = "the word nobody may read; " * length
     with SqliteLedger(path) as ledger:
         ledger.append(make_decision("before"))
-        ledger.append(make_decision("a", state=secret))
+        ledger.append(make_decision("a", state=secret, audit=True))
         ledger.resolve(make_outcome("a", reference=secret[:26]))
+        ledger.audit("a", make_audit(action=secret))
         ledger.flush()
         held = b"".join(file.read_bytes() for file in tmp_path.iterdir())
         assert b"nobody may read" in held
@@ -171,6 +216,28 @@ def test_redacted_bytes_are_in_no_file(tmp_path: Path, length: int) -> None:
 def test_redacting_twice_is_recorded_once(path: Path) -> None:
     with SqliteLedger(path) as ledger:
         assert ledger.redact("b") == ledger.redact("b") == 7
+
+
+def test_redacted_audit_keeps_all_but_its_words(audited: Path) -> None:
+    with SqliteLedger(audited) as ledger:
+        assert ledger.redact("a") == 4
+        expected = with_audit(
+            make_decision("a", state=REDACTED, audit=True), make_audit(action=REDACTED)
+        )
+        assert ledger.get("a") == expected
+        assert ledger.audit("a", make_audit(action="freely said")).result() == 3
+        assert ledger.get("a") == expected
+        assert ledger.redact("a") == 4
+        assert ledger.verify() == 4
+
+
+def test_audit_that_came_after_a_redaction_is_redacted_again(audited: Path) -> None:
+    with SqliteLedger(audited) as ledger:
+        ledger.redact("b")
+        ledger.audit("b", make_audit(action="said later"))
+        assert ledger.redact("b") == 6
+        assert ledger.get("b").predictions[-1] == make_audit(action=REDACTED)
+        assert ledger.verify() == 6
 
 
 def test_text_that_came_after_a_redaction_is_redacted_again(path: Path) -> None:
@@ -261,6 +328,17 @@ def test_export_writes_one_line_a_row_in_order(path: Path, tmp_path: Path) -> No
         "source": "user",
     }
     assert lines[6]["hash"] == head
+
+
+def test_export_gives_an_audit_a_line_of_its_own(audited: Path, tmp_path: Path) -> None:
+    with SqliteLedger(audited) as ledger:
+        ledger.export(tmp_path / "rows.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
+    assert [line["kind"] for line in lines] == ["decision", "decision", "audit"]
+    assert decision_from_json(lines[0]["decision"]) == make_decision("a", audit=True)
+    assert lines[2]["audit"]["decision_id"] == "a"
+    answer = prediction_from_json(lines[2]["audit"]["prediction"])
+    assert answer == make_audit(action="freely said")
 
 
 def test_export_does_not_overwrite(path: Path, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.ledger import make_decision
+from tests.contracts.ledger import make_audit, make_decision
 from trimtab.errors import LedgerError
-from trimtab.ledger.rows import RandomSalt, decision_entry
+from trimtab.ledger.rows import RandomSalt, audit_entry, decision_entry
 from trimtab.records import Prediction
 
 
@@ -28,6 +28,17 @@ def test_words_of_a_person_stand_apart_from_the_body() -> None:
     assert "freely" not in entry.body
     assert entry.text is not None
     assert entry.text.count("freely") == 3
+
+
+def test_words_of_an_audit_stand_apart_from_its_body() -> None:
+    entry = audit_entry("a", make_audit(action="said freely"), RandomSalt())
+    assert "freely" not in entry.body
+    assert entry.text == '{"action":"said freely"}'
+
+
+def test_audit_without_words_has_no_text() -> None:
+    entry = audit_entry("a", make_audit(), RandomSalt())
+    assert (entry.text, entry.text_hash, entry.salt) == (None, None, b"")
 
 
 def test_labels_of_the_domain_stay_in_the_body() -> None:

@@ -17,7 +17,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contracts.ledger import LedgerContract, make_decision, make_outcome
+from tests.contracts.ledger import (
+    LedgerContract,
+    make_audit,
+    make_decision,
+    make_outcome,
+    with_audit,
+)
 from trimtab.errors import LedgerError
 from trimtab.ledger import SqliteLedger
 from trimtab.protocols import Ledger
@@ -106,14 +112,18 @@ outcomes = st.builds(
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_every_decision_and_outcome_reads_back_equal(
+def test_every_decision_outcome_and_audit_reads_back_equal(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     drawn = data.draw(st.lists(decisions, max_size=8, unique_by=lambda d: d.decision_id))
-    expected = []
+    expected, audits = [], 0
     with SqliteLedger(tmp_path_factory.mktemp("trip") / "ledger.sqlite") as ledger:
         for decision in drawn:
             ledger.append(decision)
+            audit = data.draw(st.none() | predictions) if decision.audit else None
+            if audit is not None:
+                ledger.audit(decision.decision_id, audit)
+                audits += 1
             outcome = data.draw(st.none() | outcomes)
             if outcome is not None:
                 outcome = Outcome(
@@ -123,11 +133,12 @@ def test_every_decision_and_outcome_reads_back_equal(
                     reference=outcome.reference,
                 )
                 ledger.resolve(outcome)
-            expected.append((decision, outcome))
+            read = decision if audit is None else with_audit(decision, audit)
+            expected.append((read, outcome))
         ledger.flush()
         assert list(ledger.scan()) == expected
-        assert [ledger.get(d.decision_id) for d in drawn] == drawn
-        assert ledger.verify() == len(drawn) + sum(o is not None for _, o in expected)
+        assert [ledger.get(d.decision_id) for d in drawn] == [read for read, _ in expected]
+        assert ledger.verify() == len(drawn) + audits + sum(o is not None for _, o in expected)
 
 
 def test_lone_surrogates_survive(ledger: SqliteLedger) -> None:
@@ -141,8 +152,9 @@ def test_same_decisions_give_the_same_file_content(tmp_path: Path) -> None:
     for name in ("one", "two"):
         with SqliteLedger(tmp_path / name, salt=counted_salt()) as ledger:
             for i in range(40):
-                ledger.append(make_decision(str(i)))
+                ledger.append(make_decision(str(i), audit=i == 5))
             ledger.resolve(make_outcome("3"))
+            ledger.audit("5", make_audit(action="freely"))
             ledger.flush()
             ledger.export(tmp_path / f"{name}.jsonl")
             heads.append(ledger.head())
@@ -157,6 +169,22 @@ def test_scan_yields_more_than_a_page_and_only_what_was_durable(ledger: SqliteLe
     rows = ledger.scan()
     ledger.append(make_decision("late")).result()
     assert [decision.decision_id for decision, _ in rows] == [str(i) for i in range(1203)]
+
+
+def test_audit_of_a_reopened_ledger_is_compared_with_the_stored_one(tmp_path: Path) -> None:
+    answer = make_audit(action="freely said")
+    with SqliteLedger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.append(make_decision("drawn", audit=True))
+        ledger.append(make_decision("other"))
+        ledger.audit("drawn", answer)
+    with SqliteLedger(tmp_path / "ledger.sqlite") as ledger:
+        assert ledger.audit("drawn", answer).result() == 3
+        with pytest.raises(LedgerError, match="row 3 with another answer"):
+            ledger.audit("drawn", make_audit(action="said otherwise")).result()
+        with pytest.raises(LedgerError, match="audit=False"):
+            ledger.audit("other", answer).result()
+        assert ledger.get("drawn").predictions[-1] == answer
+        assert ledger.verify() == 3
 
 
 def test_reopened_ledger_continues_its_chain(tmp_path: Path) -> None:
@@ -199,6 +227,29 @@ def test_unfit_decision_is_refused_by_field(
     assert ledger.append(make_decision("next")).result() == 1
 
 
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"probs": (math.nan,)}, "probs"),
+        ({"usage": Usage(cost_usd=math.inf)}, "JSON"),
+        ({"confidence": FLOAT32}, "float32"),
+        ({"usage": None}, "JSON"),
+    ],
+)
+def test_unfit_audit_is_refused_by_field(
+    ledger: SqliteLedger, changes: dict[str, Any], field: str
+) -> None:
+    ledger.append(make_decision(audit=True))
+    with pytest.raises(LedgerError, match=f"audit of decision 'a'.*{field}"):
+        ledger.audit("a", make_audit(**changes)).result()
+    assert ledger.audit("a", make_audit()).result() == 2
+
+
+def test_audit_under_an_unfit_id_is_refused(ledger: SqliteLedger) -> None:
+    with pytest.raises(LedgerError, match="decision_id=''"):
+        ledger.audit("", make_audit()).result()
+
+
 @pytest.mark.parametrize("reward", [-0.1, 1.1, math.nan])
 def test_reward_outside_the_unit_interval_is_refused(ledger: SqliteLedger, reward: float) -> None:
     ledger.append(make_decision())
@@ -211,6 +262,8 @@ def test_other_objects_are_refused_at_once(ledger: SqliteLedger) -> None:
         ledger.append({})  # type: ignore[arg-type]
     with pytest.raises(LedgerError, match="Outcome, not Decision"):
         ledger.resolve(make_decision())  # type: ignore[arg-type]
+    with pytest.raises(LedgerError, match="Prediction, not Outcome"):
+        ledger.audit("a", make_outcome())  # type: ignore[arg-type]
 
 
 # --- threads, ends ----------------------------------------------------------------------------

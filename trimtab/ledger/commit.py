@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from trimtab.errors import LedgerError, LedgerTooNew
 from trimtab.ledger.connection import user_version
@@ -33,30 +33,9 @@ def commit_group(
     the group was written.
     """
     with _transaction(connection, path):
-        tail = _Tail(connection)
-        known = _known_decisions(connection, entries)
-        fresh: dict[str, Entry] = {}
-        results: list[int | LedgerError] = []
-        for entry in entries:
-            row = known.get(entry.decision_id)
-            if entry.kind == "decision" and row is not None:
-                before = fresh.get(entry.decision_id)
-                same = (
-                    _stored_alike(connection, row, entry)
-                    if before is None
-                    else (before.domain, before.body, before.text)
-                    == (entry.domain, entry.body, entry.text)
-                )
-                results.append(row if same else _used(entry, row))
-            elif entry.kind == "outcome" and row is None:
-                results.append(_unknown(entry.decision_id))
-            else:
-                place = tail.add(entry)
-                if entry.kind == "decision":
-                    known[entry.decision_id] = place
-                    fresh[entry.decision_id] = entry
-                results.append(place)
-        tail.write()
+        group = _Group(connection, entries)
+        results = [group.place(entry) for entry in entries]
+        group.write()
     return results
 
 
@@ -70,14 +49,14 @@ def commit_redaction(connection: sqlite3.Connection, path: Path, entry: Entry) -
             process's reader keeps the write-ahead log, which still holds them.
     """
     with _transaction(connection, path):
-        if entry.decision_id not in _known_decisions(connection, (entry,)):
+        if entry.decision_id not in _known(connection, "decision", (entry,)):
             raise _unknown(entry.decision_id)
-        if connection.execute(_HAS_TEXT, (entry.decision_id,) * 2).fetchone():
+        if connection.execute(_HAS_TEXT, (entry.decision_id,) * len(_DELETE_TEXTS)).fetchone():
             tail = _Tail(connection)
             row = tail.add(entry)
             tail.write()
-            for kind in ("decision", "outcome"):
-                connection.execute(_DELETE_TEXTS[kind], (entry.decision_id,))
+            for delete in _DELETE_TEXTS:
+                connection.execute(delete, (entry.decision_id,))
         else:
             row = connection.execute(_LAST_REDACTION, (entry.decision_id,)).fetchone()[0]
     busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
@@ -95,24 +74,91 @@ _HAS_TEXT = """
         SELECT row FROM entries WHERE kind = 'decision' AND decision_id = ?
         UNION ALL
         SELECT row FROM entries WHERE kind = 'outcome' AND decision_id = ?
+        UNION ALL
+        SELECT row FROM entries WHERE kind = 'audit' AND decision_id = ?
     ) LIMIT 1
 """
 _LAST_REDACTION = "SELECT max(row) FROM entries WHERE kind = 'redaction' AND decision_id = ?"
 # The kind is written out so that SQLite may use the partial index.
-_DELETE_TEXTS = {
-    "decision": "DELETE FROM texts WHERE row IN "
+_DELETE_TEXTS = (
+    "DELETE FROM texts WHERE row IN "
     "(SELECT row FROM entries WHERE kind = 'decision' AND decision_id = ?)",
-    "outcome": "DELETE FROM texts WHERE row IN "
+    "DELETE FROM texts WHERE row IN "
     "(SELECT row FROM entries WHERE kind = 'outcome' AND decision_id = ?)",
+    "DELETE FROM texts WHERE row IN "
+    "(SELECT row FROM entries WHERE kind = 'audit' AND decision_id = ?)",
+)
+_KNOWN = {
+    "decision": """
+        SELECT json_group_array(json_array(decision_id, row)) FROM entries
+        WHERE kind = 'decision' AND decision_id IN (SELECT value FROM json_each(?))
+    """,
+    "audit": """
+        SELECT json_group_array(json_array(decision_id, row)) FROM entries
+        WHERE kind = 'audit' AND decision_id IN (SELECT value FROM json_each(?))
+    """,
 }
-_KNOWN = """
+_DRAWN = """
     SELECT json_group_array(json_array(decision_id, row)) FROM entries
     WHERE kind = 'decision' AND decision_id IN (SELECT value FROM json_each(?))
+    AND json_extract(body, '$.audit')
 """
 _STORED = """
     SELECT entries.domain, entries.body, texts.text FROM entries LEFT JOIN texts USING (row)
     WHERE entries.row = ?
 """
+
+
+class _Group:
+    """The rows of one transaction: each gets its place at the end of the chain, or is refused."""
+
+    def __init__(self, connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+        self._connection = connection
+        self._tail = _Tail(connection)
+        # Looked up only where the group holds audits: most groups hold none.
+        audits = [entry for entry in entries if entry.kind == "audit"]
+        self._decisions = _known(connection, "decision", entries)
+        self._audits = _known(connection, "audit", audits) if audits else {}
+        self._drawn = _listed(connection, _DRAWN, audits) if audits else {}
+        self._fresh: dict[int, Entry] = {}
+
+    def place(self, entry: Entry) -> int | LedgerError:
+        """Return the row number of an entry, or why it may not have one."""
+        decision = self._decisions.get(entry.decision_id)
+        if entry.kind == "decision":
+            return self._place_once(entry, self._decisions)
+        if decision is None:
+            return _unknown(entry.decision_id)
+        if entry.kind == "outcome":
+            return self._tail.add(entry)
+        if not self._is_drawn(entry.decision_id, decision):
+            return _not_drawn(entry.decision_id, decision)
+        return self._place_once(entry, self._audits)
+
+    def write(self) -> None:
+        """Insert all that was placed."""
+        self._tail.write()
+
+    def _place_once(self, entry: Entry, known: dict[str, int]) -> int | LedgerError:
+        row = known.get(entry.decision_id)
+        if row is None:
+            row = known[entry.decision_id] = self._tail.add(entry)
+            self._fresh[row] = entry
+            return row
+        before = self._fresh.get(row)
+        same = (
+            _stored_alike(self._connection, row, entry)
+            if before is None
+            else (before.domain, before.body, before.text) == (entry.domain, entry.body, entry.text)
+        )
+        return row if same else _used(entry, row)
+
+    def _is_drawn(self, decision_id: str, row: int) -> bool:
+        fresh = self._fresh.get(row)
+        if fresh is None:
+            return decision_id in self._drawn
+        drawn: bool = json.loads(fresh.body)["audit"]
+        return drawn
 
 
 class _Tail:
@@ -190,9 +236,17 @@ def _insert(connection: sqlite3.Connection, head: str, rows: list[tuple[Any, ...
             start += size
 
 
-def _known_decisions(connection: sqlite3.Connection, entries: Sequence[Entry]) -> dict[str, int]:
+def _known(
+    connection: sqlite3.Connection, kind: Literal["decision", "audit"], entries: Sequence[Entry]
+) -> dict[str, int]:
+    return _listed(connection, _KNOWN[kind], entries)
+
+
+def _listed(
+    connection: sqlite3.Connection, statement: str, entries: Sequence[Entry]
+) -> dict[str, int]:
     ids = json.dumps(list({entry.decision_id: None for entry in entries}))
-    found: str = connection.execute(_KNOWN, (ids,)).fetchone()[0]
+    found: str = connection.execute(statement, (ids,)).fetchone()[0]
     return dict(json.loads(found))
 
 
@@ -203,9 +257,21 @@ def _stored_alike(connection: sqlite3.Connection, row: int, entry: Entry) -> boo
 
 
 def _used(entry: Entry, row: int) -> LedgerError:
+    if entry.kind == "audit":
+        return LedgerError(
+            f"audit of decision {entry.decision_id!r} is row {row} with another answer; "
+            "a decision is audited once: keep the first answer"
+        )
     return LedgerError(
         f"decision {entry.decision_id!r} is row {row} with other content; "
         "a decision is never changed: give the new one an id of its own"
+    )
+
+
+def _not_drawn(decision_id: str, row: int) -> LedgerError:
+    return LedgerError(
+        f"decision {decision_id!r} (row {row}) has audit=False: it was not drawn for an audit; "
+        "audit only what the rule admitted with audit=True"
     )
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from trimtab.errors import LedgerError
-from trimtab.ledger.rows import read_decision, read_outcome
-from trimtab.records import decision_to_json
+from trimtab.ledger.rows import read_audit, read_decision, read_outcome
+from trimtab.records import decision_to_json, prediction_to_json
 
 _ROWS = """
     SELECT e.row, e.kind, e.decision_id, e.domain, e.body, e.hash, t.text
@@ -21,7 +21,8 @@ _ROWS = """
 def export_rows(connection: sqlite3.Connection, target: Path | TextIO) -> int:
     """Write every row to a file that does not exist yet, or to an open one; return the number.
 
-    Each line is ``{row, kind, hash, <kind>: {...}}``. Redacted words are empty.
+    Each line is ``{row, kind, hash, <kind>: {...}}``. Redacted words are empty. An audit's answer
+    stands in its own line only, not among the predictions of its decision's.
 
     Raises:
         LedgerError: the file exists, or cannot be written.
@@ -65,6 +66,9 @@ def _lines(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:
                 "source": outcome.source,
                 "reference": outcome.reference,
             }
+        elif kind == "audit":
+            prediction = prediction_to_json(read_audit(row, body, text))
+            record = {"decision_id": decision_id, "prediction": prediction}
         else:
             record = {"decision_id": decision_id, **json.loads(body)}
         yield {"row": row, "kind": kind, "hash": chained.hex(), kind: record}

@@ -1,4 +1,4 @@
-"""Decisions and outcomes as ledger rows: a chained body, and a person's words apart from it.
+"""Decisions, outcomes and audits as ledger rows: a chained body, and a person's words apart.
 
 Apart stand ``state``, complete answers (``str`` actions, and ``answer`` where the action is one)
 and an outcome's ``reference``. An ``int`` action and its label come from the domain, not from a
@@ -18,7 +18,15 @@ from typing import Any
 
 from trimtab.errors import LedgerCorrupt, LedgerError
 from trimtab.ledger.schema import text_digest
-from trimtab.records import Decision, Outcome, decision_from_json, decision_to_json
+from trimtab.records import (
+    Decision,
+    Outcome,
+    Prediction,
+    decision_from_json,
+    decision_to_json,
+    prediction_from_json,
+    prediction_to_json,
+)
 
 REDACTED = ""  # no domain reads the empty text, so a reader that forgets redaction fails loudly
 MAX_ID_CHARS = 200
@@ -29,6 +37,15 @@ _encode = json.JSONEncoder(
 ).encode
 _SALT_BYTES = 16
 _SALTS_DRAWN = 512
+_NOT_JSON = (
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+)
+_NOT_A_RECORD = (KeyError, TypeError, ValueError, AttributeError, IndexError, struct.error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,17 +96,8 @@ def decision_entry(decision: Decision, salt: Callable[[], bytes]) -> Entry:
         words = _take_words(plain)
         body = _encode(plain)
         text = _encode(words)
-    except (
-        TypeError,
-        ValueError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-        struct.error,
-    ) as error:
-        raise LedgerError(
-            f"{where} cannot be written as JSON ({error}); use plain, finite values"
-        ) from error
+    except _NOT_JSON as error:
+        raise _unwritable(where, error) from error
     grain = salt()
     return Entry(
         kind="decision",
@@ -113,16 +121,22 @@ def outcome_entry(outcome: Outcome, salt: Callable[[], bytes]) -> Entry:
         text = None if outcome.reference is None else _encode({"reference": outcome.reference})
     except (TypeError, ValueError) as error:
         raise LedgerError(f"{where} cannot be written as JSON ({error})") from error
-    grain = b"" if text is None else salt()
-    return Entry(
-        kind="outcome",
-        decision_id=outcome.decision_id,
-        domain="",
-        body=body,
-        salt=grain,
-        text=text,
-        text_hash=None if text is None else text_digest(grain, text),
-    )
+    return _addition("outcome", outcome.decision_id, body, text, salt)
+
+
+def audit_entry(decision_id: str, prediction: Prediction, salt: Callable[[], bytes]) -> Entry:
+    """Return the row of an audit's answer; raises ``LedgerError`` where it cannot be stored."""
+    where = f"audit of decision {decision_id!r}"
+    _check_name(decision_id, field="decision_id", where=where)
+    words: dict[str, Any] = {}
+    try:
+        plain = prediction_to_json(prediction)
+        _take_answer(plain, words, name="action")
+        body = _encode(plain)
+        text = _encode(words) if words else None
+    except _NOT_JSON as error:
+        raise _unwritable(where, error) from error
+    return _addition("audit", decision_id, body, text, salt)
 
 
 def redaction_entry(decision_id: str, *, at: str) -> Entry:
@@ -137,7 +151,7 @@ def read_decision(row: int, decision_id: str, domain: str, body: str, text: str 
         words: dict[str, Any] = {} if text is None else json.loads(text)
         _return_words(plain, words)
         return decision_from_json({**plain, "decision_id": decision_id, "domain": domain})
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, struct.error) as error:
+    except _NOT_A_RECORD as error:
         raise LedgerCorrupt(f"row {row} of the ledger is not a decision ({error})") from error
 
 
@@ -151,6 +165,37 @@ def read_outcome(row: int, decision_id: str, body: str, text: str | None) -> Out
         raise LedgerCorrupt(f"row {row} of the ledger is not an outcome ({error})") from error
 
 
+def read_audit(row: int, body: str, text: str | None) -> Prediction:
+    """Return the answer of an audit's row; a redacted one reads as :data:`REDACTED`."""
+    try:
+        plain: dict[str, Any] = json.loads(body)
+        words: dict[str, Any] = {} if text is None else json.loads(text)
+        _return_answer(plain, words, name="action")
+        return prediction_from_json(plain)
+    except _NOT_A_RECORD as error:
+        raise LedgerCorrupt(f"row {row} of the ledger is not an audit ({error})") from error
+
+
+def _addition(
+    kind: str, decision_id: str, body: str, text: str | None, salt: Callable[[], bytes]
+) -> Entry:
+    """Return a row about a decision, whose domain stands in the decision's own row."""
+    grain = b"" if text is None else salt()
+    return Entry(
+        kind=kind,
+        decision_id=decision_id,
+        domain="",
+        body=body,
+        salt=grain,
+        text=text,
+        text_hash=None if text is None else text_digest(grain, text),
+    )
+
+
+def _unwritable(where: str, error: Exception) -> LedgerError:
+    return LedgerError(f"{where} cannot be written as JSON ({error}); use plain, finite values")
+
+
 def _check_name(name: str, *, field: str, where: str) -> None:
     if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MAX_ID_CHARS:
         raise LedgerError(
@@ -159,18 +204,23 @@ def _check_name(name: str, *, field: str, where: str) -> None:
 
 
 def _take_words(plain: dict[str, Any]) -> dict[str, Any]:
-    """Move a person's words out of a plain decision, and pack its probabilities."""
+    """Move a person's words out of a plain decision, and pack its predictions."""
     del plain["decision_id"], plain["domain"]
     words: dict[str, Any] = {"state": plain.pop("state")}
     if isinstance(plain["action"], str):
         words["action"] = plain.pop("action")
         words["answer"] = plain.pop("answer")
     for place, prediction in enumerate(plain["predictions"]):
-        if isinstance(prediction["action"], str):
-            words[f"predictions.{place}"] = prediction.pop("action")
-        if prediction["probs"] is not None:
-            prediction["probs"] = _pack(prediction["probs"])
+        _take_answer(prediction, words, name=f"predictions.{place}")
     return words
+
+
+def _take_answer(prediction: dict[str, Any], words: dict[str, Any], *, name: str) -> None:
+    """Move a complete answer out of a plain prediction, and pack its probabilities."""
+    if isinstance(prediction["action"], str):
+        words[name] = prediction.pop("action")
+    if prediction["probs"] is not None:
+        prediction["probs"] = _pack(prediction["probs"])
 
 
 def _return_words(plain: dict[str, Any], words: Mapping[str, Any]) -> None:
@@ -180,10 +230,15 @@ def _return_words(plain: dict[str, Any], words: Mapping[str, Any]) -> None:
         plain["action"] = words.get("action", REDACTED)
         plain["answer"] = words.get("answer", REDACTED)
     for place, prediction in enumerate(plain["predictions"]):
-        if "action" not in prediction:
-            prediction["action"] = words.get(f"predictions.{place}", REDACTED)
-        if prediction["probs"] is not None:
-            prediction["probs"] = _unpack(prediction["probs"])
+        _return_answer(prediction, words, name=f"predictions.{place}")
+
+
+def _return_answer(prediction: dict[str, Any], words: Mapping[str, Any], *, name: str) -> None:
+    """Undo :func:`_take_answer`."""
+    if "action" not in prediction:
+        prediction["action"] = words.get(name, REDACTED)
+    if prediction["probs"] is not None:
+        prediction["probs"] = _unpack(prediction["probs"])
 
 
 def _pack(probs: list[float]) -> str:

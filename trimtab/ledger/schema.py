@@ -1,9 +1,9 @@
 """The ledger's tables, their numbered migrations, and the hash that chains the rows.
 
-``entries`` is one log of decisions, outcomes and redactions; each row's hash covers the row and
-the hash of the row before it. A person's words stand in ``texts``, outside the chain: the chained
-row keeps only their salted sha256, so that deleting text and salt leaves the chain whole and
-nothing to guess the words from.
+``entries`` is one log of decisions, outcomes, audits and redactions; each row's hash covers the
+row and the hash of the row before it. A person's words stand in ``texts``, outside the chain: the
+chained row keeps only their salted sha256, so that deleting text and salt leaves the chain whole
+and nothing to guess the words from.
 
 The chain shows a changed, inserted or missing row. It cannot show that somebody rewrote the whole
 file, or cut its end and the counter with it: note the head that ``trimtab ledger verify`` prints,
@@ -21,7 +21,7 @@ _VERSION_1 = (
     """
     CREATE TABLE entries (
         row INTEGER PRIMARY KEY AUTOINCREMENT,
-        kind TEXT NOT NULL CHECK (kind IN ('decision', 'outcome', 'redaction')),
+        kind TEXT NOT NULL CHECK (kind IN ('decision', 'outcome', 'audit', 'redaction')),
         decision_id TEXT NOT NULL,
         domain TEXT NOT NULL,
         body TEXT NOT NULL,
@@ -32,6 +32,7 @@ _VERSION_1 = (
     # Partial indexes: each row stands in one of them, so a decision costs one index write.
     "CREATE UNIQUE INDEX decision_ids ON entries (decision_id) WHERE kind = 'decision'",
     "CREATE INDEX outcome_ids ON entries (decision_id, row) WHERE kind = 'outcome'",
+    "CREATE UNIQUE INDEX audit_ids ON entries (decision_id) WHERE kind = 'audit'",
     "CREATE INDEX redaction_ids ON entries (decision_id, row) WHERE kind = 'redaction'",
     """
     CREATE TABLE texts (

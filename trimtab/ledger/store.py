@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,10 +18,10 @@ from trimtab.errors import LedgerError
 from trimtab.ledger import connection as opening
 from trimtab.ledger.chain import verify_chain
 from trimtab.ledger.export import export_rows
-from trimtab.ledger.rows import RandomSalt, read_decision, read_outcome
+from trimtab.ledger.rows import RandomSalt, read_audit, read_decision, read_outcome
 from trimtab.ledger.schema import GENESIS
-from trimtab.ledger.writer import Barrier, Payload, Redaction, Writer
-from trimtab.records import Decision, Outcome
+from trimtab.ledger.writer import Audit, Barrier, Payload, Redaction, Writer
+from trimtab.records import Decision, Outcome, Prediction
 
 _PAGE = 500  # rows read at once; no read lock is held between pages
 
@@ -92,6 +93,17 @@ class SqliteLedger:
             raise LedgerError(f"resolve takes an Outcome, not {type(outcome).__name__}")
         return self._writer.submit(outcome)
 
+    def audit(self, decision_id: str, prediction: Prediction) -> Future[int]:
+        """Queue the LLM's answer to an audited decision, asked off the caller's path.
+
+        The future fails with ``LedgerError`` for an unknown decision, one with ``audit`` False,
+        and an answer other than the one stored. The decision's row stays as it is; :meth:`scan`
+        and :meth:`get` add the answer to its ``predictions`` and its ``usage``.
+        """
+        if not isinstance(prediction, Prediction):
+            raise LedgerError(f"audit takes a Prediction, not {type(prediction).__name__}")
+        return self._writer.submit(Audit(decision_id, prediction))
+
     def flush(self) -> None:
         """Return once all that was queued before is durable.
 
@@ -101,7 +113,7 @@ class SqliteLedger:
         self._wait_for(Barrier())
 
     def redact(self, decision_id: str) -> int:
-        """Delete the text of a decision and its outcomes, and return the row that records it.
+        """Delete the text of a decision, its outcomes and its audit; return the row of the record.
 
         The rest of the rows stays, the chain verifies, and the deleted bytes are overwritten in
         the file. Copies elsewhere (backups, exports) are the caller's. Redacting again deletes
@@ -117,7 +129,8 @@ class SqliteLedger:
     ) -> Iterator[tuple[Decision, Outcome | None]]:
         """Yield the decisions durable now past row ``after`` in order, with the latest outcome.
 
-        A redacted decision is yielded with an empty state.
+        An audit's answer is the last of its decision's predictions. A redacted decision is yielded
+        with an empty state.
         """
         with self._reader() as reader:
             last: int = reader.execute("SELECT coalesce(max(row), 0) FROM entries").fetchone()[0]
@@ -132,7 +145,7 @@ class SqliteLedger:
                 f"decision {decision_id!r} is not in ledger {self.path}; "
                 "flush the ledger if it was just appended"
             )
-        return read_decision(*found)
+        return _audited(found)
 
     def verify(self) -> int:
         """Return the number of rows whose chain holds.
@@ -236,14 +249,20 @@ class SqliteLedger:
 
 _HEAD = "SELECT coalesce((SELECT lower(hex(hash)) FROM entries ORDER BY row DESC LIMIT 1), ?)"
 _GET = """
-    SELECT entries.row, decision_id, domain, body, text
-    FROM entries LEFT JOIN texts USING (row)
-    WHERE kind = 'decision' AND decision_id = ?
+    SELECT d.row, d.decision_id, d.domain, d.body, dt.text, a.row, a.body, at.text
+    FROM entries AS d
+    LEFT JOIN texts AS dt ON dt.row = d.row
+    LEFT JOIN entries AS a ON a.kind = 'audit' AND a.decision_id = d.decision_id
+    LEFT JOIN texts AS at ON at.row = a.row
+    WHERE d.kind = 'decision' AND d.decision_id = ?
 """
 _SCAN = """
-    SELECT d.row, d.decision_id, d.domain, d.body, dt.text, o.row, o.body, ot.text
+    SELECT d.row, d.decision_id, d.domain, d.body, dt.text, a.row, a.body, at.text,
+           o.row, o.body, ot.text
     FROM entries AS d NOT INDEXED
     LEFT JOIN texts AS dt ON dt.row = d.row
+    LEFT JOIN entries AS a ON a.kind = 'audit' AND a.decision_id = d.decision_id
+    LEFT JOIN texts AS at ON at.row = a.row
     LEFT JOIN entries AS o ON o.row = (
         SELECT max(row) FROM entries WHERE kind = 'outcome' AND decision_id = d.decision_id
     )
@@ -254,8 +273,20 @@ _SCAN = """
 
 
 def _joined(found: tuple[Any, ...]) -> tuple[Decision, Outcome | None]:
-    row, decision_id, domain, body, text, outcome_row, outcome_body, outcome_text = found
-    decision = read_decision(row, decision_id, domain, body, text)
-    if outcome_row is None:
+    decision, (row, body, text) = _audited(found[:-3]), found[-3:]
+    if row is None:
         return decision, None
-    return decision, read_outcome(outcome_row, decision_id, outcome_body, outcome_text)
+    return decision, read_outcome(row, decision.decision_id, body, text)
+
+
+def _audited(found: tuple[Any, ...]) -> Decision:
+    """Return the decision of a row with every prediction that was made, its audit's last."""
+    decision, (row, body, text) = read_decision(*found[:-3]), found[-3:]
+    if row is None:
+        return decision
+    prediction = read_audit(row, body, text)
+    return replace(
+        decision,
+        predictions=(*decision.predictions, prediction),
+        usage=decision.usage + prediction.usage,
+    )

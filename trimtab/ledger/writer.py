@@ -21,14 +21,28 @@ from pathlib import Path
 from trimtab.errors import LedgerError
 from trimtab.ledger.commit import commit_group, commit_redaction
 from trimtab.ledger.connection import explain, migrate
-from trimtab.ledger.rows import Entry, decision_entry, outcome_entry, redaction_entry
+from trimtab.ledger.rows import (
+    Entry,
+    audit_entry,
+    decision_entry,
+    outcome_entry,
+    redaction_entry,
+)
 from trimtab.ledger.ticket import Ticket
-from trimtab.records import Decision, Outcome
+from trimtab.records import Decision, Outcome, Prediction
 
 MAX_GROUP = 512  # rows in one transaction: about 10 ms under the write lock
 GATHER_S = 0.02  # at most this long is a row queued that nobody waits for
 MAX_PENDING = 65_536  # rows in the queue before callers wait for the disk
 _FAILURES_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """The LLM's answer to an audited decision."""
+
+    decision_id: str
+    prediction: Prediction
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +57,7 @@ class Barrier:
     """Asks to be told when all that was queued before is durable."""
 
 
-Payload = Decision | Outcome | Redaction | Barrier
+Payload = Decision | Outcome | Audit | Redaction | Barrier
 
 
 class Writer:
@@ -195,6 +209,9 @@ class Writer:
                     rows.append((ticket, decision_entry(payload, self._salt)))
                 elif isinstance(payload, Outcome):
                     rows.append((ticket, outcome_entry(payload, self._salt)))
+                elif isinstance(payload, Audit):
+                    entry = audit_entry(payload.decision_id, payload.prediction, self._salt)
+                    rows.append((ticket, entry))
                 else:
                     self._commit(rows)
                     rows = []
