@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
-Fault = Literal["hang", "drop"]
+Fault = Literal["hang", "drop", "drip"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class Reply:
         body: sent as JSON, or as it is if bytes.
         headers: additional ones.
         fault: ``drop`` closes the connection without an answer; ``hang`` waits until the server
-            closes, so that the client's time limit decides.
+            closes, so that the client's time limit decides; ``drip`` sends a blank now and then
+            until the server or the client closes.
         after: waits for this event before it answers.
     """
 
@@ -168,6 +169,8 @@ class _Handler(BaseHTTPRequestHandler):
             reply.after.wait(timeout=30)
         if reply.fault == "hang":
             loopback.closing.wait(timeout=30)
+        if reply.fault == "drip":
+            self._drip(loopback)
         if reply.fault is not None:
             self.close_connection = True
             return
@@ -178,6 +181,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(raw)))
         self.end_headers()
         self.wfile.write(raw)
+
+    def _drip(self, loopback: Loopback) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(10**6))
+        self.end_headers()
+        with suppress(ConnectionError):
+            while not loopback.closing.wait(timeout=0.02):
+                self.wfile.write(b" ")
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's
         """Print nothing."""

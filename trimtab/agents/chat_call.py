@@ -78,7 +78,7 @@ def translate(
 
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, model_id=model_id, now=now)
-    if isinstance(error, openai.APITimeoutError):
+    if isinstance(error, openai.APITimeoutError) or isinstance(error.__cause__, TimeoutError):
         return TransientFailure("the request timed out; TRIMTAB_LLM_TIMEOUT_S sets the limit")
     if isinstance(error, openai.APIConnectionError):
         cause = error.__cause__ or error

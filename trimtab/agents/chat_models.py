@@ -5,12 +5,13 @@ Opening a model imports langchain-openai, which takes seconds; importing this mo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from trimtab.agents.deadline import Deadline
 from trimtab.agents.local_llm import local_server
 from trimtab.errors import ConfigError
 from trimtab.settings import Settings
@@ -87,8 +88,9 @@ def _openai_model(
     from langchain_openai import ChatOpenAI
     from pydantic import SecretStr
 
+    hooks: dict[str, list[Callable[..., object]]] = {"response": [Deadline(settings.llm_timeout_s)]}
     # a proxy of the environment must not stand between us and our own child
-    with openai.DefaultHttpxClient(trust_env=url is None) as http_client:
+    with openai.DefaultHttpxClient(trust_env=url is None, event_hooks=hooks) as http_client:
         yield ChatOpenAI(
             model=model_id,
             base_url=url or settings.openai_base_url,

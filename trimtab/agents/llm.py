@@ -185,7 +185,10 @@ class LLMAgent:
                     usage=self._bill(meter),
                 ) from error
             else:
-                return replace(answer, usage=self._bill(meter))
+                signals = answer.signals
+                if unreadable is not None:
+                    signals = {**signals, "parse_errors": 1.0}
+                return replace(answer, usage=self._bill(meter), signals=signals)
         raise UnreadableReply(
             f"{self.model_id} named no legal action in {_ASKS} replies; last: {unreadable}",
             usage=self._bill(meter),
