@@ -10,6 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from tests.evals.goldens import assert_golden
+from tests.evals.promised import promises
 from tests.evals.test_report import mixed
 from tests.evals.traffic import stream
 from trimtab.cli.report import print_report, report
@@ -35,7 +36,7 @@ def ledger(tmp_path: Path) -> Path:
 
 def printed(width: int = 110) -> str:
     to = Console(file=io.StringIO(), width=width, color_system=None)
-    print_report(build_report(mixed(), volume=100_000), to)
+    print_report(build_report(mixed(), volume=100_000, certificates=promises()[1]), to)
     assert isinstance(to.file, io.StringIO)
     return "\n".join(line.rstrip() for line in to.file.getvalue().splitlines()) + "\n"
 

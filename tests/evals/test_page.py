@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.evals.goldens import assert_golden
+from tests.evals.promised import promises
 from tests.evals.test_report import mixed
 from tests.evals.traffic import decision, llm, small, stream
 from trimtab.evals.page import render_page
@@ -48,7 +49,7 @@ def outline(page: str) -> Outline:
 
 @pytest.fixture(scope="module")
 def page() -> str:
-    return render_page(build_report(mixed(), volume=100_000))
+    return render_page(build_report(mixed(), volume=100_000, certificates=promises()[1]))
 
 
 def test_the_page_reads_as_reviewed(page: str) -> None:
@@ -57,7 +58,7 @@ def test_the_page_reads_as_reviewed(page: str) -> None:
 
 def test_the_page_is_well_formed_and_titled(page: str) -> None:
     assert outline(page).tags.count("title") > 1
-    assert "<title>trimtab report: assistant, losing, quiet</title>" in page
+    assert "<title>trimtab report: assistant, losing, promised, quiet, refusing</title>" in page
 
 
 def test_the_page_fetches_nothing_and_runs_nothing(page: str) -> None:

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from tests.evals.traffic import decision, llm, small, stream
 from trimtab.evals import plots
-from trimtab.evals.plots import _spread, _ticks
+from trimtab.evals.drawing import BOTTOM, HEIGHT, TOP, round_values, spread
 from trimtab.evals.report import build_report
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-7, 1e6))
 def test_ticks_are_few_and_inside(low: float, width: float) -> None:
-    ticks = _ticks(low, low + width)
+    ticks = round_values(low, low + width)
     assert len(ticks) <= 7
     slack = 1e-9 * max(abs(low), width, 1.0)
     assert all(low - slack <= tick <= low + width + slack for tick in ticks)
@@ -23,9 +23,9 @@ def test_ticks_are_few_and_inside(low: float, width: float) -> None:
 
 @given(st.lists(st.floats(0, 300), max_size=6))
 def test_labels_stay_apart_and_never_move_up(heights: list[float]) -> None:
-    moved = sorted(_spread(heights))
+    moved = sorted(spread(heights))
     assert all(b - a >= 15.99 for a, b in itertools.pairwise(moved))
-    assert all(new >= old for new, old in zip(_spread(heights), heights, strict=True))
+    assert all(new >= old for new, old in zip(spread(heights), heights, strict=True))
 
 
 def test_every_policy_is_a_mark_of_its_own_shape() -> None:
@@ -65,6 +65,4 @@ def test_columns_over_time_fill_the_height() -> None:
         x = block.get("x", "")
         columns[x] = columns.get(x, 0.0) + float(block.get("height", "0"))
     heights = set(columns.values())
-    assert all(
-        h == pytest.approx(plots.HEIGHT - plots.TOP - plots.BOTTOM, abs=0.1) for h in heights
-    )
+    assert all(h == pytest.approx(HEIGHT - TOP - BOTTOM, abs=0.1) for h in heights)

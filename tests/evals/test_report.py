@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.evals.goldens import assert_golden
+from tests.evals.promised import promises
 from tests.evals.traffic import Row, decision, llm, outcome, small, stream
 from trimtab.errors import InputError
 from trimtab.evals.document import SCHEMA, report_from_json, report_to_json
@@ -17,8 +18,9 @@ from trimtab.evals.summary import headlines
 
 
 def mixed() -> list[Row]:
-    """Return three domains: one that earns, one that loses, one without outcomes."""
+    """Return five domains: earning, losing, without outcomes, promising, refusing the LLM."""
     return [
+        *promises()[0],
         *stream(400),
         *stream(
             60, domain="losing", threshold=1.1, audit_rate=0, llm_usd=5e-6, tier="simulated:0.95"
@@ -37,7 +39,7 @@ def rounded(value: object) -> object:
 
 
 def test_the_json_of_a_report_reads_as_reviewed() -> None:
-    plain = rounded(ledger_report(mixed(), volume=100_000))
+    plain = rounded(ledger_report(mixed(), volume=100_000, certificates=promises()[1]))
     assert_golden("report.json", json.dumps(plain, indent=1, ensure_ascii=False) + "\n")
 
 
@@ -71,14 +73,17 @@ def test_domains_are_reported_apart() -> None:
     assert [(d.domain, d.n) for d in report.domains] == [
         ("assistant", 400),
         ("losing", 60),
+        ("promised", 600),
         ("quiet", 20),
+        ("refusing", 400),
     ]
 
 
 def test_degraded_routes_and_reasons_are_counted() -> None:
     rows = mixed()
-    [domain] = build_report(rows[:400]).domains
-    degraded = sum(made.route.reason == "degraded" for made, _ in rows[:400])
+    rows = [row for row in rows if row[0].domain == "assistant"]
+    [domain] = build_report(rows).domains
+    degraded = sum(made.route.reason == "degraded" for made, _ in rows)
     assert degraded > 0
     assert domain.reasons["degraded"] == degraded
     assert sum(domain.reasons.values()) == 400
@@ -130,7 +135,7 @@ def test_negative_savings_are_said_in_words() -> None:
     [domain] = build_report(rows, volume=1000).domains
     lines = headlines(domain)
     assert "Routing costs 10 % more than always asking the LLM (95 %: 10 % more)." in lines
-    assert any("routing costs $0.02 more than always asking" in line for line in lines)
+    assert any("routing costs $0.02 more than always asking the LLM" in line for line in lines)
 
 
 def test_a_simulated_expert_is_named_in_the_bill() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.text import Text
 from trimtab.cli.output import console, emit
 
 if TYPE_CHECKING:
+    from trimtab.evals.curve import Curve
     from trimtab.evals.document import DomainReport, Report
     from trimtab.stats import Estimate
 
@@ -24,6 +26,10 @@ def report(
     domain: Annotated[str | None, typer.Option(help="Only this domain.")] = None,
     volume: Annotated[
         int | None, typer.Option(help="Decisions a month, for the monthly figures.")
+    ] = None,
+    certificate: Annotated[
+        list[Path] | None,
+        typer.Option(help="Certificate of a domain, from trimtab certify; repeatable."),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the page to this file.")] = None,
     as_json: Annotated[
@@ -38,8 +44,9 @@ def report(
     from trimtab.settings import load_settings
 
     path = ledger or load_settings().ledger
+    certificates = named_certificates(certificate or [])
     with SqliteLedger(path, create=False) as rows:
-        built = build_report(rows.scan(domain=domain), volume=volume)
+        built = build_report(rows.scan(domain=domain), volume=volume, certificates=certificates)
     if domain is not None and not built.domains:
         raise InputError(f"domain={domain!r} has no decisions in {path}; leave --domain out")
     if html is not None:
@@ -52,6 +59,29 @@ def report(
         print_report(built, Console(highlight=False))
     if html is not None:
         console.print(f"page: {html}", markup=False, soft_wrap=True)
+
+
+def named_certificates(paths: list[Path]) -> dict[str, dict[str, Any]]:
+    """Return what certificates' files hold, by domain.
+
+    Raises:
+        InputError: a file cannot be read or names no domain, or two are of one domain.
+    """
+    from trimtab.errors import InputError
+
+    found: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError(f"--certificate {path} cannot be read: {error}") from error
+        domain = plain.get("domain") if isinstance(plain, dict) else None
+        if not isinstance(domain, str):
+            raise InputError(f"--certificate {path} is none; give what trimtab certify wrote")
+        if domain in found:
+            raise InputError(f"--certificate {path} is a second one of {domain!r}; give one each")
+        found[domain] = plain
+    return found
 
 
 def write_page(built: Report, path: Path) -> None:
@@ -82,6 +112,8 @@ def print_report(built: Report, to: Console) -> None:
         to.print(Text(f"\n{domain.domain}: {domain.n:,} decisions", style="bold"))
         for line in headlines(domain):
             to.print(Text(f"  {line}"))
+        if domain.curve is not None:
+            to.print(_curve(domain, domain.curve))
         if domain.comparison.rows:
             to.print(_policies(domain))
         to.print(_routes(domain))
@@ -100,6 +132,24 @@ def _policies(domain: DomainReport) -> Table:
             _figure(row.usd_per_1000, "money"),
             _time(row.p50_s, simulated=row.simulated),
             _time(row.p95_s, simulated=row.simulated),
+        )
+    return table
+
+
+def _curve(domain: DomainReport, curve: Curve) -> Table:
+    from trimtab.evals.curve_plot import marked_points
+    from trimtab.evals.promise_words import curve_note
+
+    headings = ("rule", "LLM share", "against always asking", "USD/1,000")
+    table = _table(curve_note(domain), headings)
+    along = [(f"{p.llm_share * 100:.0f} % least sure ask it", p) for p in curve.points[4:-1:4]]
+    named = marked_points(curve, simulated=domain.simulated)
+    for label, point in sorted([*named, *along], key=lambda entry: -entry[1].llm_share):
+        table.add_row(
+            Text(label),
+            f"{point.llm_share * 100:.0f} %",
+            _figure(point.difference, "points"),
+            _figure(point.usd_per_1000, "money"),
         )
     return table
 
@@ -128,11 +178,11 @@ def _table(title: str, headings: tuple[str, ...]) -> Table:
 
 
 def _figure(estimate: Estimate | None, word: str) -> str:
-    from trimtab.evals.wording import money, percent, span
+    from trimtab.evals.wording import money, percent, points, span
 
     if estimate is None:
         return "not known"
-    spell = {"money": money, "percent": percent}[word]
+    spell = {"money": money, "percent": percent, "points": points}[word]
     return f"{spell(estimate.value)}\n{span(estimate, word)}".strip()
 
 

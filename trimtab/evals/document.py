@@ -6,10 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from trimtab.errors import InputError
+from trimtab.evals.curve import Curve
 from trimtab.evals.policies import Comparison
+from trimtab.evals.promises import PromiseReport
 from trimtab.stats import Estimate, ReliabilityBin
 
 SCHEMA = "trimtab.report/1"
@@ -50,11 +52,15 @@ class Period:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Monthly:
-    """What a month of ``volume`` decisions costs, and saves against always asking the LLM."""
+    """What a month of ``volume`` decisions costs, and saves against always asking the LLM.
+
+    ``basis`` tells whether as ``routed`` until now, or under the ``promise`` in force.
+    """
 
     volume: int
     usd: Estimate
     saved_usd: Estimate | None
+    basis: Literal["routed", "promise"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +75,8 @@ class DomainReport:
         bundles: decisions per bundle.
         outcomes: outcomes by source; quality is against these.
         quality: mean reward of the shown answers that have an outcome.
+        labels_selected: whether mostly requests on which the answers differ were judged, so that
+            ``quality`` is not that of all traffic.
         llm_share: decisions on which the caller waited for the LLM.
         audited: decisions on which the LLM was asked in addition.
         usd_per_1000: US dollars per 1,000 decisions, all agents and audits included.
@@ -79,6 +87,8 @@ class DomainReport:
         calibration: None where no shown answer has both a confidence and an outcome.
         periods: shares of the routes over time.
         comparison: policies on the same items.
+        promise: what is promised, and what audits say of it.
+        curve: cost against quality on requests drawn uniformly; None where there are none.
         monthly: figures for the volume that was asked for.
     """
 
@@ -89,6 +99,7 @@ class DomainReport:
     bundles: Mapping[str, int]
     outcomes: Mapping[str, int]
     quality: Estimate | None
+    labels_selected: bool
     llm_share: Estimate
     audited: int
     usd_per_1000: Estimate
@@ -99,6 +110,8 @@ class DomainReport:
     calibration: Calibration | None
     periods: tuple[Period, ...]
     comparison: Comparison
+    promise: PromiseReport
+    curve: Curve | None
     monthly: Monthly | None
 
 

@@ -45,6 +45,7 @@ class Item:
         usd: all that was spent, the audit included.
         without_llm: the most confident answer of the small models, None where none was made.
         llm: the LLM's answer, None where it is not known.
+        differs: whether any two of these answers differ; where none do, no policy is better.
         asked_llm: whether the caller waited for the LLM.
         uniform: whether the LLM's answer was drawn without regard to the item.
         simulated: whether any answer here comes from a simulated expert.
@@ -57,6 +58,7 @@ class Item:
     usd: float
     without_llm: Answer | None
     llm: Answer | None
+    differs: bool
     asked_llm: bool
     uniform: bool
     simulated: bool
@@ -82,6 +84,11 @@ class Words:
             return None if action == REDACTED else self._canonical(action)
         words = self._words.get(action)
         return action if words is None and isinstance(action, str) else words
+
+    def same(self, first: int | str, second: int | str) -> bool:
+        """Return whether two actions are one answer, as far as their words are known."""
+        spelled = self.spell(first)
+        return first == second or (spelled is not None and spelled == self.spell(second))
 
     def right(self, action: int | str, decision: Decision, outcome: Outcome | None) -> float | None:
         """Return the reward of an action on a decided item, None where it cannot be known."""
@@ -158,6 +165,7 @@ def _item(row: Row, words: Words, sampled: Prediction | None) -> Item:
     best = most_confident(small)
 
     shown = shown_prediction(decision)
+    others = [p.action for p in (best, llm) if p is not None]
 
     def answer(chosen: Prediction, ran: Sequence[Prediction]) -> Answer:
         right = words.right(chosen.action, decision, outcome)
@@ -181,6 +189,7 @@ def _item(row: Row, words: Words, sampled: Prediction | None) -> Item:
         usd=decision.usage.cost_usd,
         without_llm=None if best is None else answer(best, small),
         llm=None if llm is None else answer(llm, [llm] if sampled else asked),
+        differs=not all(words.same(decision.action, action) for action in others),
         asked_llm=bool(asked) and not off_path,
         uniform=llm is not None and (sampled is not None or drawn_uniformly(decision)),
         simulated=any(

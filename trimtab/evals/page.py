@@ -9,9 +9,11 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from trimtab.evals import plots
+from trimtab.evals.curve_plot import cost_difference, marked_points
 from trimtab.evals.document import DomainReport, Report
+from trimtab.evals.promise_words import curve_note
 from trimtab.evals.summary import METHODS, compared, headlines, policy_label
-from trimtab.evals.wording import duration, money, percent, span
+from trimtab.evals.wording import duration, money, percent, points, span
 from trimtab.stats import Estimate
 
 
@@ -24,6 +26,8 @@ def render_page(report: Report) -> str:
     environment.globals |= {
         "headlines": headlines,
         "compared": compared,
+        "curve_note": curve_note,
+        "marked_points": marked_points,
         "policy_label": policy_label,
         "figure": _figure,
         "time": _time,
@@ -40,6 +44,7 @@ def _plots(domain: DomainReport) -> dict[str, Markup]:
     routes = [row.route for row in domain.routes]
     drawn = {
         "cost_quality": plots.cost_quality(rows, [policy_label(row) for row in rows]),
+        "curve": _curve(domain),
         "latency": plots.latency(domain.routes),
         "reliability": plots.reliability(domain.calibration) if domain.calibration else "",
         "shares": plots.shares(domain.periods, routes),
@@ -48,11 +53,19 @@ def _plots(domain: DomainReport) -> dict[str, Markup]:
     return {name: Markup(svg) for name, svg in drawn.items()}  # noqa: S704
 
 
+def _curve(domain: DomainReport) -> str:
+    certificate = domain.promise.certificate
+    if domain.curve is None:
+        return ""
+    loss = None if certificate is None else certificate.loss
+    return cost_difference(domain.curve, promised=loss, simulated=domain.simulated)
+
+
 def _figure(estimate: Estimate | None, word: str) -> Markup:
     """Return a figure over its interval, or *not known*."""
     if estimate is None:
         return Markup('<span class="unknown">not known</span>')
-    spell = {"money": money, "percent": percent}[word]
+    spell = {"money": money, "percent": percent, "points": points}[word]
     around = span(estimate, word)
     tail = Markup('<span class="interval">{}</span>').format(around) if around else ""
     return Markup("{}{}").format(spell(estimate.value), tail)

@@ -86,7 +86,7 @@ def _pair(row: Row, words: Words, apart: Prediction | None) -> Pair | None:
         return None
     llm = asked[-1]
     llm_right, cheap_right = (words.right(p.action, decision, outcome) for p in (llm, cheap))
-    differs = llm.action != cheap.action and not _same(words, llm, cheap)
+    differs = not words.same(llm.action, cheap.action)
     gain = 0.0
     if differs:
         gain = nan if llm_right is None or cheap_right is None else llm_right - cheap_right
@@ -101,9 +101,3 @@ def _pair(row: Row, words: Words, apart: Prediction | None) -> Pair | None:
         cheap_usd=sum(p.usage.cost_usd for p in small),
         llm_usd=sum(p.usage.cost_usd for p in asked),
     )
-
-
-def _same(words: Words, first: Prediction, second: Prediction) -> bool:
-    """Return whether two actions have the same words, as far as these are known."""
-    spelled = words.spell(first.action)
-    return spelled is not None and spelled == words.spell(second.action)

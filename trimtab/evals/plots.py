@@ -8,33 +8,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from xml.etree.ElementTree import Element, SubElement, tostring
+from xml.etree.ElementTree import Element, SubElement
 
 from trimtab.evals.document import Calibration, Period, RouteRow
+from trimtab.evals.drawing import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    RIGHT,
+    TOP,
+    WIDTH,
+    Scale,
+    axes,
+    drawing,
+    line,
+    mark,
+    round_values,
+    spread,
+    text,
+    written,
+    x_ticks,
+    y_ticks,
+)
 from trimtab.evals.policies import PolicyRow
 from trimtab.evals.wording import duration, money, percent
 
-WIDTH, HEIGHT = 640, 340
-LEFT, RIGHT, TOP, BOTTOM = 64, 24, 16, 48
 SERIES = 7
 """How many series have a colour of their own; the rest share the last one."""
 
 _FASTEST_S = 1e-6  # a logarithmic axis has no zero: simulated answers take none
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Scale:
-    """Maps values onto one axis of the drawing."""
-
-    low: float
-    high: float
-    start: float
-    end: float
-
-    def __call__(self, value: float) -> float:
-        share = (value - self.low) / (self.high - self.low)
-        return round(self.start + share * (self.end - self.start), 2)
 
 
 def cost_quality(rows: Sequence[PolicyRow], labels: Sequence[str]) -> str:
@@ -45,33 +47,33 @@ def cost_quality(rows: Sequence[PolicyRow], labels: Sequence[str]) -> str:
         return ""
     lows = [quality.low or 0.0 for _, quality, _ in points]
     right = max(row.usd_per_1000.high or row.usd_per_1000.value for row, _, _ in points)
-    x = _Scale(low=0.0, high=(right or 1.0) * 1.08, start=LEFT, end=WIDTH - RIGHT)
+    x = Scale(low=0.0, high=(right or 1.0) * 1.08, start=LEFT, end=WIDTH - RIGHT)
     bottom = max(0.0, min(lows) - 0.02)
-    y = _Scale(low=bottom, high=1.0, start=HEIGHT - BOTTOM, end=TOP)
-    svg = _drawing("Cost against quality of each policy, with 95 % intervals")
-    _axes(svg, "US dollars per 1,000 decisions", "quality (mean reward)")
-    _x_ticks(svg, x, [(tick, money(tick)) for tick in _ticks(x.low, x.high)])
-    _y_ticks(svg, y, [(tick, f"{tick:.0%}") for tick in _ticks(y.low, y.high)])
-    heights = _spread([y(quality.value) for _, quality, _ in points])
+    y = Scale(low=bottom, high=1.0, start=HEIGHT - BOTTOM, end=TOP)
+    svg = drawing("Cost against quality of each policy, with 95 % intervals")
+    axes(svg, "US dollars per 1,000 decisions", "quality (mean reward)")
+    x_ticks(svg, x, [(tick, money(tick)) for tick in round_values(x.low, x.high)])
+    y_ticks(svg, y, [(tick, f"{tick:.0%}") for tick in round_values(y.low, y.high)])
+    heights = spread([y(quality.value) for _, quality, _ in points])
     for index, (row, quality, label) in enumerate(points):
         group = SubElement(svg, "g", {"class": f"series s{index}"})
         usd = row.usd_per_1000
         at = (x(usd.value), y(quality.value))
         if usd.low is not None and usd.high is not None:
-            _line(group, x(usd.low), at[1], x(usd.high), at[1], "bar")
+            line(group, x(usd.low), at[1], x(usd.high), at[1], "bar")
         if quality.low is not None and quality.high is not None:
-            _line(group, at[0], y(quality.low), at[0], y(quality.high), "bar")
+            line(group, at[0], y(quality.low), at[0], y(quality.high), "bar")
         title = f"{label}: {money(usd.value)} per 1,000, quality {percent(quality.value)}"
-        _mark(group, index, *at, title)
+        mark(group, index, *at, title)
         leftward = at[0] > WIDTH * 0.62
-        _text(
+        text(
             group,
             at[0] + (-12 if leftward else 12),
             heights[index] - 8,
             label,
             "end" if leftward else "start",
         )
-    return _written(svg)
+    return written(svg)
 
 
 def latency(routes: Sequence[RouteRow]) -> str:
@@ -81,58 +83,56 @@ def latency(routes: Sequence[RouteRow]) -> str:
         return ""
     height = TOP + BOTTOM + 34 * len(routes)
     first, last = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
-    x = _Scale(low=first, high=max(last, first + 1), start=230, end=WIDTH - RIGHT)
-    svg = _drawing("Median and 95th percentile of the time a caller waited, by route", height)
+    x = Scale(low=first, high=max(last, first + 1), start=230, end=WIDTH - RIGHT)
+    svg = drawing("Median and 95th percentile of the time a caller waited, by route", height)
     decades = [(float(power), duration(10.0**power)) for power in range(first, last + 1)]
-    _x_ticks(svg, x, decades, height=height)
-    _text(svg, (x.start + x.end) / 2, height - 8, "time per decision (log scale)", "middle", "axis")
+    x_ticks(svg, x, decades, height=height)
+    text(svg, (x.start + x.end) / 2, height - 8, "time per decision (log scale)", "middle", "axis")
     for index, row in enumerate(routes):
         middle = TOP + 34 * index + 17
         group = SubElement(svg, "g", {"class": f"series s{min(index, SERIES - 1)}"})
-        _text(group, x.start - 10, middle + 4, _short(row.route), "end")
+        text(group, x.start - 10, middle + 4, _short(row.route), "end")
         if row.p50_s.value <= 0:
-            _text(group, x.start + 6, middle + 4, "no time taken", "start")
+            text(group, x.start + 6, middle + 4, "no time taken", "start")
             continue
         p50, p95 = (x(math.log10(max(t.value, _FASTEST_S))) for t in (row.p50_s, row.p95_s))
-        _line(group, p50, middle, p95, middle, "range")
+        line(group, p50, middle, p95, middle, "range")
         words = f"{row.route}: p50 {duration(row.p50_s.value)}, p95 {duration(row.p95_s.value)}"
-        _mark(group, 0, p50, middle, words)
-        _line(group, p95, middle - 7, p95, middle + 7, "range")
-    return _written(svg)
+        mark(group, 0, p50, middle, words)
+        line(group, p95, middle - 7, p95, middle + 7, "range")
+    return written(svg)
 
 
 def reliability(calibration: Calibration) -> str:
     """Return the reliability diagram: accuracy of each bin of confidence with its interval."""
     side = HEIGHT - TOP - BOTTOM
-    x = _Scale(low=0.0, high=1.0, start=LEFT, end=LEFT + side)
-    y = _Scale(low=0.0, high=1.0, start=HEIGHT - BOTTOM, end=TOP)
-    svg = _drawing(
-        "Accuracy against stated confidence, with 95 % intervals", width=LEFT + side + 40
-    )
-    _axes(svg, "stated confidence", "right answers", width=LEFT + side + 40)
+    x = Scale(low=0.0, high=1.0, start=LEFT, end=LEFT + side)
+    y = Scale(low=0.0, high=1.0, start=HEIGHT - BOTTOM, end=TOP)
+    svg = drawing("Accuracy against stated confidence, with 95 % intervals", width=LEFT + side + 40)
+    axes(svg, "stated confidence", "right answers", width=LEFT + side + 40)
     ticks = [(tick / 5, f"{tick / 5:.0%}") for tick in range(6)]
-    _x_ticks(svg, x, ticks)
-    _y_ticks(svg, y, ticks, end=LEFT + side)
-    _line(svg, x(0), y(0), x(1), y(1), "ideal")
+    x_ticks(svg, x, ticks)
+    y_ticks(svg, y, ticks, end=LEFT + side)
+    line(svg, x(0), y(0), x(1), y(1), "ideal")
     group = SubElement(svg, "g", {"class": "series s0"})
     limits = zip(calibration.accuracy_low, calibration.accuracy_high, strict=True)
     for found, (low, high) in zip(calibration.bins, limits, strict=True):
         at = x(found.confidence)
-        _line(group, at, y(low), at, y(high), "bar")
+        line(group, at, y(low), at, y(high), "bar")
         words = f"{found.n:,} answers: stated {percent(found.confidence)}, "
-        _mark(group, 0, at, y(found.accuracy), words + f"right {percent(found.accuracy)}")
-    return _written(svg)
+        mark(group, 0, at, y(found.accuracy), words + f"right {percent(found.accuracy)}")
+    return written(svg)
 
 
 def shares(periods: Sequence[Period], routes: Sequence[str]) -> str:
     """Return the stacked shares of the routes over time; an empty stretch has no column."""
     first, last = periods[0].start, periods[-1].end
     length = (last - first).total_seconds()
-    x = _Scale(low=0.0, high=length, start=LEFT, end=WIDTH - RIGHT)
-    y = _Scale(low=0.0, high=1.0, start=HEIGHT - BOTTOM, end=TOP)
-    svg = _drawing("Share of each route over time")
-    _axes(svg, "time (UTC)", "share of decisions")
-    _y_ticks(svg, y, [(tick / 4, f"{tick / 4:.0%}") for tick in range(5)])
+    x = Scale(low=0.0, high=length, start=LEFT, end=WIDTH - RIGHT)
+    y = Scale(low=0.0, high=1.0, start=HEIGHT - BOTTOM, end=TOP)
+    svg = drawing("Share of each route over time")
+    axes(svg, "time (UTC)", "share of decisions")
+    y_ticks(svg, y, [(tick / 4, f"{tick / 4:.0%}") for tick in range(5)])
     for period in periods:
         left = x((period.start - first).total_seconds())
         right = x((period.end - first).total_seconds())
@@ -156,9 +156,9 @@ def shares(periods: Sequence[Period], routes: Sequence[str]) -> str:
             )
             SubElement(block, "title").text = f"{route}: {count:,} of {total:,}"
     style = "%Y-%m-%d %H:%M" if length >= 120 else "%H:%M:%S"
-    _text(svg, LEFT, HEIGHT - BOTTOM + 18, first.strftime(style), "start", "tick")
-    _text(svg, WIDTH - RIGHT, HEIGHT - BOTTOM + 18, last.strftime(style), "end", "tick")
-    return _written(svg)
+    text(svg, LEFT, HEIGHT - BOTTOM + 18, first.strftime(style), "start", "tick")
+    text(svg, WIDTH - RIGHT, HEIGHT - BOTTOM + 18, last.strftime(style), "end", "tick")
+    return written(svg)
 
 
 def swatch(index: int) -> str:
@@ -166,87 +166,8 @@ def swatch(index: int) -> str:
     svg = Element("svg", {"class": "swatch", "viewBox": "0 0 12 12", "aria-hidden": "true"})
     name = f"block s{min(index, SERIES - 1)}"
     SubElement(svg, "rect", {"class": name, "width": "12", "height": "12"})
-    return _written(svg)
-
-
-def _drawing(title: str, height: int = HEIGHT, *, width: int = WIDTH) -> Element:
-    size = {"viewBox": f"0 0 {width} {height}", "width": str(width), "height": str(height)}
-    svg = Element("svg", {**size, "role": "img", "aria-label": title})
-    SubElement(svg, "title").text = title
-    return svg
-
-
-def _axes(svg: Element, x_label: str, y_label: str, *, width: int = WIDTH) -> None:
-    middle = (TOP + HEIGHT - BOTTOM) / 2
-    _text(svg, (LEFT + width - RIGHT) / 2, HEIGHT - 8, x_label, "middle", "axis")
-    turned = _text(svg, 14, middle, y_label, "middle", "axis")
-    turned.set("transform", f"rotate(-90 14 {middle})")
-
-
-def _x_ticks(
-    svg: Element, x: _Scale, ticks: Sequence[tuple[float, str]], *, height: int = HEIGHT
-) -> None:
-    for value, label in ticks:
-        _line(svg, x(value), TOP, x(value), height - BOTTOM, "grid")
-        _text(svg, x(value), height - BOTTOM + 18, label, "middle", "tick")
-
-
-def _y_ticks(
-    svg: Element, y: _Scale, ticks: Sequence[tuple[float, str]], *, end: float = WIDTH - RIGHT
-) -> None:
-    for value, label in ticks:
-        _line(svg, LEFT, y(value), end, y(value), "grid")
-        _text(svg, LEFT - 8, y(value) + 4, label, "end", "tick")
-
-
-def _line(parent: Element, x1: float, y1: float, x2: float, y2: float, name: str) -> None:
-    ends = {"x1": str(x1), "y1": str(y1), "x2": str(x2), "y2": str(y2)}
-    SubElement(parent, "line", {"class": name, **ends})
-
-
-def _text(
-    parent: Element, x: float, y: float, words: str, anchor: str, name: str = "label"
-) -> Element:
-    place = {"class": name, "x": str(x), "y": str(y), "text-anchor": anchor}
-    text = SubElement(parent, "text", place)
-    text.text = words
-    return text
-
-
-def _mark(parent: Element, shape: int, x: float, y: float, title: str) -> None:
-    """Draw one of four shapes, so that series differ without colour."""
-    paths = (
-        f"M{x - 6} {y}a6 6 0 1 0 12 0a6 6 0 1 0 -12 0z",
-        f"M{x - 6} {y - 6}h12v12h-12z",
-        f"M{x} {y - 8}l7 13h-14z",
-        f"M{x} {y - 8}l8 8l-8 8l-8 -8z",
-    )
-    mark = SubElement(parent, "path", {"class": "mark", "d": paths[shape % len(paths)]})
-    SubElement(mark, "title").text = title
-
-
-def _ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Return round values within [low, high], about ``count`` of them."""
-    rough = (high - low) / count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10) if power * m >= rough)
-    first = math.ceil(low / step)
-    return [round(step * i, 12) for i in range(first, math.floor(high / step) + 1)]
-
-
-def _spread(heights: Sequence[float], gap: float = 16.0) -> list[float]:
-    """Return label heights moved down just enough to stay ``gap`` apart."""
-    moved = list(heights)
-    above = -math.inf
-    for index in sorted(range(len(moved)), key=lambda i: moved[i]):
-        moved[index] = max(moved[index], above + gap)
-        above = moved[index]
-    return moved
+    return written(svg)
 
 
 def _short(label: str, limit: int = 30) -> str:
     return label if len(label) <= limit else label[: limit - 1] + "…"
-
-
-def _written(svg: Element) -> str:
-    return tostring(svg, encoding="unicode")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trimtab.evals.items import Item
+from trimtab.evals.judged import Floats, Judged, PolicyName, judge
 from trimtab.stats import (
     Estimate,
     bootstrap_means,
@@ -19,9 +19,6 @@ from trimtab.stats import (
     proportion,
     quantile,
 )
-
-Floats = NDArray[np.float64]
-PolicyName = Literal["routed", "never_llm", "always_llm", "random"]
 
 RESAMPLES = 2000
 _MAX_DRAWS = 20_000_000  # resamples times items: keeps a million rows within seconds
@@ -35,6 +32,14 @@ NO_OUTCOMES = (
 NOT_JUDGED = (
     "No decision compared here has an outcome that judges every answer; give the right answer "
     "with client.feedback(decision_id, answer=…), not only a reward."
+)
+ONLY_DIFFERING = (
+    "Mostly requests on which the answers differ were judged: differences in quality are known, "
+    "the quality of all traffic is not."
+)
+LABELS_MISSING = (
+    "Mostly requests on which the answers differ were judged, and not all of these, so neither "
+    "the quality of all traffic nor a difference is known; run: trimtab label."
 )
 NO_SMALL_ANSWER = (
     "Some items compared here have no answer without the LLM (mode llm_only), so never asking "
@@ -111,7 +116,7 @@ def compare(items: Sequence[Item], *, rng: np.random.Generator) -> Comparison:
         return Comparison(sample="none", n=0, n_quality=0, rows=(), savings=None, missing=missing)
     share = _mean([item.asked_llm for item in chosen])
     usd = _usd(chosen, share=share, audit_rate=_mean([item.decision.audit for item in items]))
-    right = _right(chosen, share=share)
+    judged = judge(chosen, share=share)
     means = bootstrap_means(
         np.column_stack(list(usd.values())), rng=rng, resamples=resamples_for(len(chosen))
     )
@@ -119,16 +124,35 @@ def compare(items: Sequence[Item], *, rng: np.random.Generator) -> Comparison:
     return Comparison(
         sample=sample,
         n=len(chosen),
-        n_quality=right["routed"].size,
-        rows=tuple(_row(name, chosen, usd[name], draws[name], right, share) for name in usd),
-        savings=_savings(usd, draws, right, rng),
-        missing=" ".join(_gaps(chosen, usd, right)),
+        n_quality=judged.paired["routed"].size,
+        rows=tuple(_row(name, chosen, usd[name], draws[name], judged, share) for name in usd),
+        savings=_savings(usd, draws, judged.paired, rng),
+        missing=" ".join(_gaps(chosen, usd, judged)),
     )
 
 
 def resamples_for(n: int) -> int:
     """Return how many bootstrap resamples of n items are drawn."""
     return max(_FEWEST_RESAMPLES, min(RESAMPLES, _MAX_DRAWS // max(n, 1)))
+
+
+def saved_fraction(
+    usd: Floats, always: Floats, usd_draws: Floats, always_draws: Floats
+) -> Estimate | None:
+    """Return the part of the bill of always asking that is saved; None where that bill is 0.
+
+    Args:
+        usd: `[n]` US dollars of what is compared.
+        always: `[n]` of always asking the LLM.
+        usd_draws: `[B]` bootstrap means of the first.
+        always_draws: `[B]` of the second, on the same resamples.
+    """
+    if always.sum() <= 0:
+        return None
+    paid = always_draws > 0
+    low, high = interval(1.0 - usd_draws[paid] / always_draws[paid])
+    value = float((always - usd).sum() / always.sum())
+    return Estimate(value=value, low=low, high=high, n=usd.size)
 
 
 def _sample(items: Sequence[Item]) -> tuple[list[Item], Literal["all", "uniform", "none"]]:
@@ -172,31 +196,15 @@ def _usd(items: Sequence[Item], *, share: float, audit_rate: float) -> dict[Poli
     return {"routed": routed, "always_llm": always, "never_llm": never, "random": random}
 
 
-def _right(items: Sequence[Item], *, share: float) -> dict[PolicyName, Floats]:
-    """Return `[n_quality]` scores of each policy on the items where all of them are known."""
-    with_small = all(item.without_llm is not None for item in items)
-    rows = []
-    for item in items:
-        small = item.without_llm.right if with_small and item.without_llm else 0.0
-        always = item.llm.right if item.llm else None
-        if item.shown.right is not None and always is not None and small is not None:
-            rows.append((item.shown.right, always, small))
-    routed, always_llm, never = np.array(rows, dtype=np.float64).reshape(-1, 3).T
-    known: dict[PolicyName, Floats] = {"routed": routed, "always_llm": always_llm}
-    if with_small:
-        known |= {"never_llm": never, "random": (1 - share) * never + share * always_llm}
-    return known
-
-
 def _row(
     policy: PolicyName,
     items: Sequence[Item],
     usd: Floats,
     draws: Floats,
-    right: dict[PolicyName, Floats],
+    judged: Judged,
     share: float,
 ) -> PolicyRow:
-    scores = right[policy]
+    scores = judged.right[policy]
     n = len(items)
     shares: dict[PolicyName, Estimate] = {
         "routed": proportion(sum(item.asked_llm for item in items), n),
@@ -226,30 +234,24 @@ def _row(
 def _savings(
     usd: dict[PolicyName, Floats],
     draws: dict[PolicyName, Floats],
-    right: dict[PolicyName, Floats],
+    paired: dict[PolicyName, Floats],
     rng: np.random.Generator,
 ) -> Savings:
+    random, judged = paired.get("random"), paired["routed"].size
     n = usd["routed"].size
     saved = usd["always_llm"] - usd["routed"]
     low, high = interval((draws["always_llm"] - draws["routed"]) * 1000)
-    fraction = None
-    if usd["always_llm"].sum() > 0:
-        bills = draws["always_llm"]
-        ratios = 1.0 - draws["routed"][bills > 0] / bills[bills > 0]
-        f_low, f_high = interval(ratios)
-        value = float(saved.sum() / usd["always_llm"].sum())
-        fraction = Estimate(value=value, low=f_low, high=f_high, n=n)
-    judged = right["routed"].size
-    random = right.get("random")
     return Savings(
         usd_per_1000=Estimate(value=float(saved.mean()) * 1000, low=low, high=high, n=n),
-        fraction=fraction,
-        quality_difference=_difference(right["routed"], right["always_llm"], rng)
+        fraction=saved_fraction(
+            usd["routed"], usd["always_llm"], draws["routed"], draws["always_llm"]
+        ),
+        quality_difference=_difference(paired["routed"], paired["always_llm"], rng)
         if judged
         else None,
         quality_over_random=None
         if random is None or not judged
-        else paired_bootstrap(right["routed"], random, rng=rng, resamples=resamples_for(judged)),
+        else paired_bootstrap(paired["routed"], random, rng=rng, resamples=resamples_for(judged)),
     )
 
 
@@ -259,11 +261,11 @@ def _difference(first: Floats, second: Floats, rng: np.random.Generator) -> Esti
     return paired_bootstrap(first, second, rng=rng, resamples=resamples_for(first.size))
 
 
-def _gaps(
-    items: Sequence[Item], usd: dict[PolicyName, Floats], right: dict[PolicyName, Floats]
-) -> list[str]:
+def _gaps(items: Sequence[Item], usd: dict[PolicyName, Floats], judged: Judged) -> list[str]:
     gaps = []
-    if right["routed"].size == 0:
+    if judged.selected:
+        gaps.append(LABELS_MISSING if judged.paired["routed"].size == 0 else ONLY_DIFFERING)
+    elif judged.right["routed"].size == 0:
         any_outcome = any(item.outcome is not None for item in items)
         gaps.append(NOT_JUDGED if any_outcome else NO_OUTCOMES)
     if "never_llm" not in usd:

@@ -24,7 +24,11 @@ from trimtab.evals.document import (
     report_to_json,
 )
 from trimtab.evals.items import Canonical, Item, Row, read_items, shown_prediction
+from trimtab.evals.judged import labels_selected
+from trimtab.evals.pairs import uniform_pairs
 from trimtab.evals.policies import Comparison, compare, resamples_for
+from trimtab.evals.promises import PromiseReport, promise_curve, promise_report
+from trimtab.evals.terms import Terms, read_terms
 from trimtab.records import Prediction
 from trimtab.stats import (
     Estimate,
@@ -49,6 +53,7 @@ def build_report(
     volume: int | None = None,
     always_llm: Mapping[str, Prediction] | None = None,
     canonical: Mapping[str, Canonical] | None = None,
+    certificates: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Report:
     """Return the report on decisions and their outcomes.
 
@@ -57,21 +62,27 @@ def build_report(
         volume: decisions per month and domain, for the monthly figures.
         always_llm: the LLM's answers by decision id, asked apart on a uniform draw of decisions.
         canonical: by domain, its ``canonical``; without it words come from the rows themselves.
+        certificates: by domain, the JSON that ``trimtab certify`` wrote.
 
     Raises:
-        InputError: the volume is not positive, or a row cannot be priced.
+        InputError: the volume is not positive, a row cannot be priced, or a certificate is none.
     """
     if volume is not None and volume <= 0:
         raise InputError(f"volume={volume} is not positive; give decisions per month, like 100000")
     by_domain: dict[str, list[Row]] = {}
     for row in rows:
         by_domain.setdefault(row[0].domain, []).append(row)
-    known = canonical or {}
+    terms = {
+        domain: read_terms(plain, domain=domain) for domain, plain in (certificates or {}).items()
+    }
     return Report(
         domains=tuple(
             _domain(
-                read_items(by_domain[name], always_llm=always_llm, canonical=known.get(name)),
+                by_domain[name],
                 volume=volume,
+                always_llm=always_llm or {},
+                canonical=(canonical or {}).get(name),
+                terms=terms.get(name),
             )
             for name in sorted(by_domain)
         )
@@ -84,14 +95,29 @@ def ledger_report(
     volume: int | None = None,
     always_llm: Mapping[str, Prediction] | None = None,
     canonical: Mapping[str, Canonical] | None = None,
+    certificates: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Return :func:`build_report` as one JSON object of schema ``trimtab.report/1``."""
-    report = build_report(rows, volume=volume, always_llm=always_llm, canonical=canonical)
+    report = build_report(
+        rows,
+        volume=volume,
+        always_llm=always_llm,
+        canonical=canonical,
+        certificates=certificates,
+    )
     return report_to_json(report)
 
 
-def _domain(items: Sequence[Item], *, volume: int | None) -> DomainReport:
+def _domain(
+    rows: Sequence[Row],
+    *,
+    volume: int | None,
+    always_llm: Mapping[str, Prediction],
+    canonical: Canonical | None,
+    terms: Terms | None,
+) -> DomainReport:
     rng = np.random.default_rng(SEED)
+    items = read_items(rows, always_llm=always_llm, canonical=canonical)
     n = len(items)
     decisions = [item.decision for item in items]
     outcomes = [item.outcome for item in items if item.outcome is not None]
@@ -101,6 +127,13 @@ def _domain(items: Sequence[Item], *, volume: int | None) -> DomainReport:
     )
     usd_per_1000 = Estimate(value=float(usd.mean()) * 1000, low=low, high=high, n=n)
     comparison = compare(items, rng=rng)
+    pairs = uniform_pairs(
+        rows,
+        canonical=canonical,
+        bundle_id=decisions[-1].bundle_id if terms is None else terms.bundle_id,
+        always_llm=always_llm,
+    )
+    promise = promise_report(decisions, pairs, terms=terms, rng=rng)
     stamps = [decision.created_at for decision in decisions]
     return DomainReport(
         domain=decisions[0].domain,
@@ -110,6 +143,7 @@ def _domain(items: Sequence[Item], *, volume: int | None) -> DomainReport:
         bundles=dict(sorted(Counter(d.bundle_id for d in decisions).items())),
         outcomes=dict(sorted(Counter(outcome.source for outcome in outcomes).items())),
         quality=_quality(items),
+        labels_selected=labels_selected(items),
         llm_share=proportion(sum(item.asked_llm for item in items), n),
         audited=sum(item.decision.audit for item in items),
         usd_per_1000=usd_per_1000,
@@ -120,7 +154,9 @@ def _domain(items: Sequence[Item], *, volume: int | None) -> DomainReport:
         calibration=_calibration(items),
         periods=_periods(items),
         comparison=comparison,
-        monthly=None if volume is None else _monthly(volume, usd_per_1000, comparison),
+        promise=promise,
+        curve=promise_curve(pairs, terms=terms, rng=rng),
+        monthly=None if volume is None else _monthly(volume, usd_per_1000, comparison, promise),
     )
 
 
@@ -192,12 +228,22 @@ def _periods(items: Sequence[Item]) -> tuple[Period, ...]:
     )
 
 
-def _monthly(volume: int, usd_per_1000: Estimate, comparison: Comparison) -> Monthly:
-    savings = comparison.savings
+def _monthly(
+    volume: int, usd_per_1000: Estimate, comparison: Comparison, promise: PromiseReport
+) -> Monthly:
+    factor, savings, bill = volume / 1000, comparison.savings, promise.bill
+    if bill is not None and promise.state in ("certified", "refused"):
+        return Monthly(
+            volume=volume,
+            usd=_scaled(bill.usd_per_1000, factor),
+            saved_usd=_scaled(bill.saved_usd_per_1000, factor),
+            basis="promise",
+        )
     return Monthly(
         volume=volume,
-        usd=_scaled(usd_per_1000, volume / 1000),
-        saved_usd=None if savings is None else _scaled(savings.usd_per_1000, volume / 1000),
+        usd=_scaled(usd_per_1000, factor),
+        saved_usd=None if savings is None else _scaled(savings.usd_per_1000, factor),
+        basis="routed",
     )
 
 

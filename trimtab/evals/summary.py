@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from trimtab.evals.document import DomainReport
 from trimtab.evals.policies import NO_OUTCOMES, PolicyRow
+from trimtab.evals.promise_words import audited, promised
 from trimtab.evals.wording import money, monthly, percent, points, saving, span
 
 METHODS = (
     "Intervals are 95 %: Wilson for shares and quality, order statistics for times, percentile "
     "bootstrap over decisions for money, Newcombe's paired score interval for differences in "
-    "quality. A limit written – cannot be bounded with so few decisions."
+    "quality, the certifying bet for audits and for quality along the LLM share. A limit written – "
+    "cannot be bounded with so few decisions."
 )
 POLICY_LABELS = {
     "routed": "routed",
@@ -26,8 +28,11 @@ def policy_label(row: PolicyRow) -> str:
 
 
 def headlines(domain: DomainReport) -> list[str]:
-    """Return the main facts of a domain, the bill first."""
-    return [*_bill(domain), *_quality(domain), *_trouble(domain)]
+    """Return the main facts of a domain: the promise if there is one, the bill, the quality."""
+    promise, facts = promised(domain), [*_bill(domain), *_quality(domain)]
+    if domain.promise.state == "none":
+        return [*facts, *promise, *audited(domain), *_trouble(domain)]
+    return [*promise, *audited(domain), *facts, *_trouble(domain)]
 
 
 def compared(domain: DomainReport) -> str:
@@ -37,6 +42,11 @@ def compared(domain: DomainReport) -> str:
         return "No comparison with always asking the LLM."
     drawn = "" if comparison.sample == "all" else " drawn uniformly"
     judged = f"; quality on the {comparison.n_quality:,} whose answers can all be judged"
+    if all(row.quality is None for row in comparison.rows):
+        judged = f"; differences in quality on {comparison.n_quality:,}, equal answers included"
+    audits = domain.promise.audits.answered and "uncertified" in domain.reasons
+    if comparison.sample == "uniform" and audits:
+        drawn += ", the cold start left out"
     return (
         f"The same {comparison.n:,} of {domain.n:,} decisions{drawn}"
         + (judged if comparison.n_quality else "")
@@ -50,15 +60,18 @@ def _bill(domain: DomainReport) -> list[str]:
     expert = "simulated LLM expert" if domain.simulated else "LLM"
     if savings is not None and savings.fraction is not None:
         words = saving(savings.fraction).replace("the LLM", f"the {expert}")
-        lines.append(f"Routing {words}.")
+        since = "Routing" if domain.promise.state == "none" else "So far routing"
+        lines.append(f"{since} {words}.")
     elif savings is not None:
         lines.append("Always asking the LLM costs nothing here, so no part of it can be saved.")
     if domain.monthly is not None:
-        month = domain.monthly
+        month, promise = domain.monthly, domain.monthly.basis == "promise"
         if month.saved_usd is not None:
-            lines.append(_sentence(monthly(month.saved_usd, month.volume)))
+            words = monthly(month.saved_usd, month.volume).replace("the LLM", f"the {expert}")
+            lines.append(_sentence(f"under the promise, {words}" if promise else words))
         lines.append(
-            f"The bill of {month.volume:,} decisions a month as routed: {money(month.usd.value)} "
+            f"The bill of {month.volume:,} decisions a month "
+            f"{'under the promise' if promise else 'as routed'}: {money(month.usd.value)} "
             f"({span(month.usd)})."
         )
     return lines
@@ -74,6 +87,8 @@ def _quality(domain: DomainReport) -> list[str]:
             f"Quality {percent(domain.quality.value)} ({span(domain.quality, 'percent')}) "
             f"over {domain.quality.n:,} outcomes ({sources})."
         )
+        if domain.labels_selected:
+            lines[-1] += " Mostly judged where answers differ: not the quality of all traffic."
     savings = domain.comparison.savings
     if savings is not None and savings.quality_difference is not None:
         difference = savings.quality_difference

@@ -94,14 +94,18 @@ def saving(fraction: Estimate) -> str:
 def monthly(usd: Estimate, volume: int) -> str:
     """Return in words what routing saves or costs in a month.
 
-    >>> monthly(Estimate(value=-3.0, low=-4.0, high=-2.0, n=40), 1000)
-    'at 1,000 decisions a month routing costs $3.00 more than always asking ($2.00 to $4.00 more)'
-    >>> monthly(Estimate(value=3.0, low=-1.0, high=7.0, n=40), 1000)
-    'at 1,000 decisions a month routing saves $3.00 ($1.00 more cost to $7.00 saved)'
+    >>> lost = monthly(Estimate(value=-3.0, low=-4.0, high=-2.0, n=40), 1000)
+    >>> lost.removeprefix("at 1,000 decisions a month ")
+    'routing costs $3.00 more than always asking the LLM ($2.00 to $4.00 more)'
+    >>> saved = monthly(Estimate(value=3.0, low=-1.0, high=7.0, n=40), 1000)
+    >>> saved.removeprefix("at 1,000 decisions a month ")
+    'routing saves $3.00 against always asking the LLM ($1.00 more cost to $7.00 saved)'
     """
-    verb = "saves" if usd.value >= 0 else "costs"
-    tail = "" if usd.value >= 0 else " more than always asking"
-    head = f"at {volume:,} decisions a month routing {verb} {money(abs(usd.value))}{tail}"
+    verb, than = ("saves", "against") if usd.value >= 0 else ("costs", "more than")
+    head = (
+        f"at {volume:,} decisions a month routing {verb} {money(abs(usd.value))} {than} always "
+        "asking the LLM"
+    )
     if usd.low is None or usd.high is None:
         return head
     if usd.low >= 0:
@@ -112,7 +116,7 @@ def monthly(usd: Estimate, volume: int) -> str:
 
 
 def _against(fraction: float) -> str:
-    return f"{abs(fraction) * 100:.0f} % {'less' if fraction >= 0 else 'more'}"
+    return f"{_whole(fraction)} % {'less' if fraction >= 0 else 'more'}"
 
 
 def _range(low: float | None, high: float | None) -> str:
@@ -122,8 +126,14 @@ def _range(low: float | None, high: float | None) -> str:
     if _against(low) == _against(high):
         return _against(low)
     if low * high >= 0:
-        return f"{abs(near) * 100:.0f} % to {_against(far)}"
+        return f"{_whole(near)} % to {_against(far)}"
     return f"{_against(low)} to {_against(high)}"
+
+
+def _whole(fraction: float) -> str:
+    """Return per cent without decimals, and below 1 % with one."""
+    size = abs(fraction) * 100
+    return f"{size:.1f}" if 0.0 < size < 0.95 else f"{size:.0f}"
 
 
 def _digits(value: float) -> str:
