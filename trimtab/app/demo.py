@@ -20,7 +20,7 @@ from trimtab.agents.promise import Promise
 from trimtab.agents.simulated import SimulatedExpert
 from trimtab.app.client import Trimtab
 from trimtab.app.demo_figures import by_tier, is_right, rate, verbatim
-from trimtab.app.serving import LLM, bundle_servings
+from trimtab.app.serving import LLM, bundle_servings, shipped_recording
 from trimtab.app.training import train_rows
 from trimtab.datasets.tables import LabelledText, ShippedTable, shipped
 from trimtab.evals.document import Report, report_to_json
@@ -62,6 +62,7 @@ class Demo:
     Attributes:
         folder: where the bundle, the ledger and the report go.
         settings: models, prices and the LLM.
+        recorded: play the shipped answers of the embedded LLM instead of asking one.
         progress: told what is being done.
         track: wraps a loop in a progress bar.
     """
@@ -69,6 +70,7 @@ class Demo:
     folder: Path
     settings: Settings
     progress: Progress
+    recorded: bool = False
     track: Track = plain_track
 
     def __post_init__(self) -> None:
@@ -120,7 +122,9 @@ class Demo:
         """Return the SDK over the trained bundle, under the demo's three domains."""
         if not self.bundle.exists():
             self.ladder()
-        self._llm = LLM(self.settings)
+        self._llm = LLM(
+            self.settings, recording=shipped_recording("assistant") if self.recorded else None
+        )
         [live] = bundle_servings(
             {STREAM: self.bundle}, settings=self.settings, expert=self._llm.agent
         ).values()
@@ -178,6 +182,7 @@ class Demo:
         verdict = self._certify(LIVE) if answered else None
         return {
             "model": answers[0].tier if answers else None,
+            "recorded": self.recorded,
             "n": LLM_REQUESTS,
             "unreadable": LLM_REQUESTS - len(answers),
             "llm": rate(is_right(d, row) for row, d in answered),

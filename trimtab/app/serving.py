@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 
-from trimtab.agents.llm import LLMAgent, OpenChatModel, open_chat_model
+from trimtab.agents.llm import LLMAgent, OpenChatModel, open_chat_model, open_recording
 from trimtab.agents.local_llm import EMBEDDED_MODEL
 from trimtab.agents.meta_controller import CheapestFirst
 from trimtab.agents.policy import TextPolicy
@@ -38,6 +38,11 @@ def shipped_bundle(name: str) -> Path:
     return Path(str(resources.files("trimtab") / "shipped" / "bundles" / name))
 
 
+def shipped_recording(name: str) -> Path:
+    """Return a recording of the embedded LLM that comes with trimtab."""
+    return Path(str(resources.files("trimtab") / "shipped" / "recordings" / f"{name}.jsonl"))
+
+
 def load_embedders(models: Path) -> dict[str, Embedder]:
     """Return the text embedders by name; MiniLM is left out, with a warning, where it is absent.
 
@@ -56,10 +61,15 @@ class LLM:
     """The LLM of this process: opened on first use, shared by all domains, closed once.
 
     Safe to use from several threads.
+
+    Args:
+        settings: which LLM.
+        recording: plays its recorded answers instead; a question without one is an error.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, recording: Path | None = None) -> None:
         self._settings = settings
+        self._recording = recording
         self._lock = threading.Lock()
         # one server, one breaker: what one domain learns of an outage holds for all
         self.breaker = CircuitBreaker()
@@ -70,7 +80,11 @@ class LLM:
         """Return an agent that asks the LLM about a domain."""
         with self._lock:
             if self._opened is None:
-                self._opened = self._stack.enter_context(open_chat_model(self._settings))
+                self._opened = (
+                    self._stack.enter_context(open_chat_model(self._settings))
+                    if self._recording is None
+                    else open_recording(self._recording)
+                )
             opened = self._opened
         return LLMAgent(
             domain,

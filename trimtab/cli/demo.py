@@ -30,6 +30,9 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder of the bundle, ledger and report.")] = Path(
         "runs/demo"
     ),
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Play the shipped answers of the embedded LLM.")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object as the last line.")
     ] = False,
@@ -45,6 +48,7 @@ def demo(
         folder=out,
         settings=load_settings(),
         progress=lambda line: console.print(f"  [dim]{line}[/dim]"),
+        recorded=recorded,
         track=_track,
     )
     run.start()
@@ -103,10 +107,11 @@ def _llm(row: Mapping[str, Any]) -> list[Any]:
         for case in row["verbatim"]
     )
     llm, small = _spelled(row["llm"]), _spelled(row["small_models"])
+    played = " (recorded)" if row["recorded"] else ""
     unreadable = f", {row['unreadable']} without a readable answer" if row["unreadable"] else ""
     return [
         Panel(cases, title="verbatim", expand=False),
-        f"  {row['model']} on {row['n']} requests{unreadable}: {llm[0]} right ({llm[1]}); "
+        f"  {row['model']}{played} on {row['n']} requests{unreadable}: {llm[0]} right ({llm[1]}); "
         f"the small models on the same ones: {small[0]} ({small[1]})",
         f"  always asking it would cost {row['usd_per_1000']:.4f} USD per 1,000 decisions and "
         f"{row['latency_s']:.2f} s each",

@@ -237,6 +237,8 @@ class DecideNodes:
         self.ledger.append(decision)
         if self.observer is not None:
             self.observer.decided(decision)
+        if decision.audit and all(p.agent != "llm" for p in decision.predictions):
+            self.auditor(decision, self.serving(decision.domain))
         return decision
 
     def conclude(self, state: DecideState) -> Decision:
