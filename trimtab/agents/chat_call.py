@@ -54,7 +54,7 @@ def ask_once(runnable: Runnable[Any, Any], turns: Sequence[Turn], *, model_id: s
         output = runnable.invoke(list(turns))
     except openai.LengthFinishReasonError as error:
         return Reply(message=_cut_message(error), parsed=False)
-    except (openai.OpenAIError, *MALFORMED) as error:
+    except (openai.OpenAIError, TimeoutError, *MALFORMED) as error:
         raise translate(error, model_id=model_id) from error
     if isinstance(output, Mapping):  # of with_structured_output(include_raw=True)
         return Reply(message=output["raw"], parsed=output["parsed"] is not None)
@@ -78,7 +78,7 @@ def translate(
 
     if isinstance(error, openai.APIStatusError):
         return _of_status(error, model_id=model_id, now=now)
-    if isinstance(error, openai.APITimeoutError) or isinstance(error.__cause__, TimeoutError):
+    if isinstance(error, openai.APITimeoutError | TimeoutError):
         return TransientFailure("the request timed out; TRIMTAB_LLM_TIMEOUT_S sets the limit")
     if isinstance(error, openai.APIConnectionError):
         cause = error.__cause__ or error
