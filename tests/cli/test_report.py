@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from tests.evals.goldens import assert_golden
-from tests.evals.promised import promises
+from tests.evals.promised import certificate, cold_start, kept, promises
 from tests.evals.test_report import mixed
 from tests.evals.traffic import stream
 from trimtab.cli.report import print_report, report
@@ -96,3 +96,28 @@ def test_a_page_that_cannot_be_written_is_named(ledger: Path, tmp_path: Path) ->
         CliRunner().invoke(
             app, ["--ledger", str(ledger), "--html", str(page)], catch_exceptions=False
         )
+
+
+def test_certificates_are_read_from_their_files(tmp_path: Path) -> None:
+    start = cold_start(200)
+    plain = certificate(start)
+    path, file = tmp_path / "ledger.sqlite", tmp_path / "certificate.json"
+    file.write_text(json.dumps(plain), encoding="utf-8")
+    with SqliteLedger(path) as rows:
+        for made, given in [*start, *kept(50, plain)]:
+            rows.append(made)
+            if given is not None:
+                rows.resolve(given)
+    arguments = ["--ledger", str(path), "--certificate", str(file)]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert "certified on 200 requests" in " ".join(result.stdout.split())
+    with pytest.raises(InputError, match="second one"):
+        CliRunner().invoke(app, [*arguments, "--certificate", str(file)], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"domain": 3}'])
+def test_a_file_that_is_no_certificate_is_named(ledger: Path, tmp_path: Path, text: str) -> None:
+    (tmp_path / "c.json").write_text(text, encoding="utf-8")
+    arguments = ["--ledger", str(ledger), "--certificate", str(tmp_path / "c.json")]
+    with pytest.raises(InputError, match=r"c\.json"):
+        CliRunner().invoke(app, arguments, catch_exceptions=False)
