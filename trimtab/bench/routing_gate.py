@@ -18,8 +18,9 @@ ALPHA = 100.0
 LENGTH_SCALE, PLAIN_SCALE = 3.0, 8.0
 """Standard deviations of the length, and of another count, that weigh as much as a word's tf-idf.
 
-Chosen on ten pairs of models other than those with bars: where few questions tell the models apart,
-counts that move freely do worse than the length alone.
+Chosen by the mean over eleven pairs of models, one of which has a bar (it would do better without
+the weight on the length): where few questions tell two models apart, counts that move freely do
+worse than the length alone.
 """
 MAX_WORDS = 2000
 """Most frequent words that are read: bounds memory and time on large tables."""
