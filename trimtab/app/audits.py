@@ -47,6 +47,10 @@ class Auditor:
 
     def _audit(self, decision: Decision, serving: Serving) -> None:
         agent = serving.expert()
+        self._ledger.flush()
+        kept = self._ledger.get(decision.decision_id)
+        if any(prediction.agent == agent.name for prediction in kept.predictions):
+            return  # a run that was killed and resumed submits its audit again
         context: list[list[Passage]] = []
         if agent.reads_context and serving.retriever is not None:
             context = [serving.retriever.retrieve(decision.state, k=FEW_SHOT)]

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,8 @@ class Demo:
             servings={STREAM: live, LIVE: live, EARN: earning},
             ledger=SqliteLedger(self.ledger_file),
             settings=self.settings,
+            # audits are drawn by id: numbered ids make every run draw the same
+            new_id=map("demo-{:05d}".format, count()).__next__,
         )
 
     def stream(self) -> dict[str, Any]:

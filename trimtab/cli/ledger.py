@@ -59,7 +59,7 @@ def redact(
     path: Ledger = None,
     as_json: Json = False,
 ) -> None:
-    """Delete the text of a decision and its outcomes for good; the chain still verifies."""
+    """Delete the text of a decision, its outcomes and audit for good; the chain still verifies."""
     with _existing(path) as ledger:
         row = ledger.redact(decision_id)
         if as_json:

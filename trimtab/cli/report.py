@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +17,7 @@ from trimtab.cli.output import console, emit
 if TYPE_CHECKING:
     from trimtab.evals.curve import Curve
     from trimtab.evals.document import DomainReport, Report
+    from trimtab.evals.items import Row
     from trimtab.stats import Estimate
 
 
@@ -29,7 +31,10 @@ def report(
     ] = None,
     certificate: Annotated[
         list[Path] | None,
-        typer.Option(help="Certificate of a domain, from trimtab certify; repeatable."),
+        typer.Option(
+            help="Certificate of a domain, from trimtab certify; repeatable. Without any, those "
+            "kept for the settings' own ledger."
+        ),
     ] = None,
     html: Annotated[Path | None, typer.Option(help="Write the page to this file.")] = None,
     as_json: Annotated[
@@ -43,10 +48,14 @@ def report(
     from trimtab.ledger import SqliteLedger
     from trimtab.settings import load_settings
 
-    path = ledger or load_settings().ledger
-    certificates = named_certificates(certificate or [])
-    with SqliteLedger(path, create=False) as rows:
-        built = build_report(rows.scan(domain=domain), volume=volume, certificates=certificates)
+    settings = load_settings()
+    path = ledger or settings.ledger
+    with SqliteLedger(path, create=False) as opened:
+        rows = list(opened.scan(domain=domain))
+    # kept certificates are about the traffic of the settings' own ledger
+    kept = [] if ledger is not None else kept_certificates(rows, settings.certificates)
+    certificates = named_certificates(certificate or kept)
+    built = build_report(rows, volume=volume, certificates=certificates)
     if domain is not None and not built.domains:
         raise InputError(f"domain={domain!r} has no decisions in {path}; leave --domain out")
     if html is not None:
@@ -59,6 +68,18 @@ def report(
         print_report(built, Console(highlight=False))
     if html is not None:
         console.print(f"page: {html}", markup=False, soft_wrap=True)
+
+
+def kept_certificates(rows: Iterable[Row], folder: Path) -> list[Path]:
+    """Return the files that ``trimtab certify`` keeps for the weights that answer each domain."""
+    from trimtab.app.certify import certificate_path
+
+    newest = {decision.domain: decision.bundle_id for decision, _ in rows}
+    paths = [
+        certificate_path(folder, domain=domain, bundle_id=bundle_id)
+        for domain, bundle_id in newest.items()
+    ]
+    return [path for path in paths if path.exists()]
 
 
 def named_certificates(paths: list[Path]) -> dict[str, dict[str, Any]]:
