@@ -13,11 +13,13 @@ from tests.evals.goldens import assert_golden
 from tests.evals.promised import certificate, cold_start, kept, promises
 from tests.evals.test_report import mixed
 from tests.evals.traffic import stream
+from trimtab.app.certify import certificate_path
 from trimtab.cli.report import print_report, report
 from trimtab.errors import ConfigError, InputError, LedgerError
 from trimtab.evals.document import report_from_json
 from trimtab.evals.report import build_report
 from trimtab.ledger import SqliteLedger
+from trimtab.settings import load_settings
 
 app = typer.Typer()
 app.command()(report)
@@ -121,3 +123,27 @@ def test_a_file_that_is_no_certificate_is_named(ledger: Path, tmp_path: Path, te
     arguments = ["--ledger", str(ledger), "--certificate", str(tmp_path / "c.json")]
     with pytest.raises(InputError, match=r"c\.json"):
         CliRunner().invoke(app, arguments, catch_exceptions=False)
+
+
+def test_kept_certificates_belong_to_the_settings_own_ledger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = cold_start(200)
+    plain = certificate(start)
+    path = tmp_path / "ledger.sqlite"
+    with SqliteLedger(path) as rows:
+        for made, given in start:
+            rows.append(made)
+            if given is not None:
+                rows.resolve(given)
+    monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path))
+    monkeypatch.setenv("TRIMTAB_LEDGER", str(path))
+    folder = load_settings().certificates
+    folder.mkdir()
+    bundle_id = start[0][0].bundle_id
+    file = certificate_path(folder, domain="promised", bundle_id=bundle_id)
+    file.write_text(json.dumps(plain), encoding="utf-8")
+    own = CliRunner().invoke(app, [], catch_exceptions=False).stdout
+    assert "certified on 200 requests" in " ".join(own.split())
+    named = CliRunner().invoke(app, ["--ledger", str(path)], catch_exceptions=False).stdout
+    assert "No certificate yet" in named

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.evals.traffic import decision, llm, outcome, small
+from tests.evals.traffic import LABELS, decision, llm, outcome, small
+from trimtab.domains.choices import Choices
 from trimtab.errors import InputError
 from trimtab.evals.items import read_items, route_label
 from trimtab.records import Outcome, Usage
@@ -122,3 +123,12 @@ def test_simulation_is_seen_in_the_tier() -> None:
     made = decision(small(0), llm(1, tier="simulated:0.95"), shown="llm")
     [item] = read_items([(made, None)])
     assert item.simulated
+
+
+def test_an_action_that_the_domain_does_not_know_is_not_judged() -> None:
+    domain = Choices(name="assistant", labels=LABELS[:2])
+    made = decision(small(3), llm(1), shown="llm", reason="uncertified")
+    [item] = read_items([(made, outcome(made, 1))], canonical=domain.canonical)
+    assert item.without_llm is not None
+    assert item.without_llm.right is None
+    assert item.differs

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from trimtab.agents.routing import most_confident
-from trimtab.errors import InputError
+from trimtab.errors import IllegalAction, InputError
 from trimtab.ledger import REDACTED
 from trimtab.records import Decision, Outcome, Prediction
 
@@ -79,9 +79,12 @@ class Words:
         self._actions = {words: action for action, words in self._words.items()}
 
     def spell(self, action: int | str) -> str | None:
-        """Return the canonical words of an action, None where no row shows what they are."""
+        """Return the canonical words of an action, None where they are not known."""
         if self._canonical is not None:
-            return None if action == REDACTED else self._canonical(action)
+            try:
+                return self._canonical(action)
+            except IllegalAction:  # redacted, or of weights that had other labels
+                return None
         words = self._words.get(action)
         return action if words is None and isinstance(action, str) else words
 
