@@ -63,7 +63,8 @@ def cost_difference(curve: Curve, *, promised: float | None, simulated: bool) ->
     y_ticks(svg, y, [(tick, f"{tick * 100:+.3g}") for tick in round_values(y.low, y.high)])
     if promised is not None:
         line(svg, x.start, y(-promised), x.end, y(-promised), "ideal")
-        text(svg, x.end, y(-promised) - 5, f"promised: {points(-promised)}", "end", "tick")
+        # left, where the curve is seldom near its line
+        text(svg, x.start + 30, y(-promised) - 5, f"promised: {points(-promised)}", "start", "tick")
     _run(svg, known, x, y)
     _marks(svg, marked, x, y)
     return written(svg)
@@ -86,7 +87,8 @@ def _run(svg: Element, known: list[CurvePoint], x: Scale, y: Scale) -> None:
 
 def _marks(svg: Element, marked: Marked, x: Scale, y: Scale) -> None:
     heights = spread([y(p.difference.value) for _, p in marked if p.difference])
-    for index, (label, point) in enumerate(marked):
+    # the first comes last, on top of what it may coincide with
+    for index, (label, point) in reversed(list(enumerate(marked))):
         usd, difference = point.usd_per_1000, point.difference
         if difference is None:
             continue

@@ -44,14 +44,19 @@ def compared(domain: DomainReport) -> str:
     judged = f"; quality on the {comparison.n_quality:,} whose answers can all be judged"
     if all(row.quality is None for row in comparison.rows):
         judged = f"; differences in quality on {comparison.n_quality:,}, equal answers included"
-    audits = domain.promise.audits.answered and "uncertified" in domain.reasons
-    if comparison.sample == "uniform" and audits:
+    if _after_cold_start(domain):
         drawn += ", the cold start left out"
     return (
         f"The same {comparison.n:,} of {domain.n:,} decisions{drawn}"
         + (judged if comparison.n_quality else "")
         + "."
     )
+
+
+def _after_cold_start(domain: DomainReport) -> bool:
+    """Return whether the compared decisions leave a cold start out."""
+    uniform = domain.comparison.sample == "uniform"
+    return uniform and "uncertified" in domain.reasons and domain.promise.audits.answered > 0
 
 
 def _bill(domain: DomainReport) -> list[str]:
@@ -61,6 +66,8 @@ def _bill(domain: DomainReport) -> list[str]:
     if savings is not None and savings.fraction is not None:
         words = saving(savings.fraction).replace("the LLM", f"the {expert}")
         since = "Routing" if domain.promise.state == "none" else "So far routing"
+        if _after_cold_start(domain):
+            since = "After the cold start routing"
         lines.append(f"{since} {words}.")
     elif savings is not None:
         lines.append("Always asking the LLM costs nothing here, so no part of it can be saved.")
