@@ -192,6 +192,7 @@ def test_a_cold_start_is_not_mixed_with_the_audits_after_it() -> None:
     later = stream(400, domain="later", audit_rate=0.1)
     alone, mixed = run(later), run([*start, *later])
     assert (mixed.sample, mixed.n) == ("uniform", alone.n)
+    assert [r.usd_per_1000.value for r in mixed.rows] == [r.usd_per_1000.value for r in alone.rows]
     assert run(start).sample == "all"
     unaudited = [row for row in later if not row[0].audit]
     assert (run([*start, *unaudited]).n, len(start)) == (len(start), len(start))

@@ -115,7 +115,9 @@ def compare(items: Sequence[Item], *, rng: np.random.Generator) -> Comparison:
         missing = _why_no_baseline(items)
         return Comparison(sample="none", n=0, n_quality=0, rows=(), savings=None, missing=missing)
     share = _mean([item.asked_llm for item in chosen])
-    usd = _usd(chosen, share=share, audit_rate=_mean([item.decision.audit for item in items]))
+    # no audits are drawn in a cold start, so it does not dilute their rate
+    audits = [i.decision.audit for i in items if i.decision.route.reason != "uncertified"]
+    usd = _usd(chosen, share=share, audit_rate=_mean(audits))
     judged = judge(chosen, share=share)
     means = bootstrap_means(
         np.column_stack(list(usd.values())), rng=rng, resamples=resamples_for(len(chosen))
