@@ -42,7 +42,7 @@ class Promise:
     """What a person asks for: at most ``loss`` below always asking the LLM, with ``confidence``.
 
     Attributes:
-        loss: largest paired net loss, a share of requests in (0, 1): 0.02 is two points.
+        loss: largest paired net loss, a share in (0, 1): 0.02 is two points.
         confidence: in (0, 1), that a certificate is right.
         window: requests to certify on, fixed before the first of them is drawn.
     """
@@ -147,6 +147,7 @@ def certify(
     differs: ArrayLike | None = None,
     refusal: float = REFUSAL,
     against: str = "gold",
+    planned: int | None = None,
 ) -> Certificate:
     """Return the certificate for showing the cheap answer from some score on.
 
@@ -160,9 +161,8 @@ def certify(
         differs: `[n]` whether the cheap answer differs from the LLM's; where it does not, the
             loss is 0 and needs no label. None: wherever the loss is not 0.
         refusal: part of 1 − confidence with which LLM share 0 is tested at once, in [0, 1).
-            Where the LLM is much worse, a few dozen requests settle that, while rules that ask it
-            nearly always need hundreds to be told from no difference.
         against: what the losses were measured against.
+        planned: requests that a full window holds, n if None; see :func:`trimtab.stats.bet`.
 
     Raises:
         InputError: the arrays do not fit, or a row that is needed has no label.
@@ -189,6 +189,7 @@ def certify(
         confidence=confidence,
         refusal=refusal,
         against=against,
+        planned=planned,
     )
 
 
@@ -199,6 +200,7 @@ def certify_candidates(
     confidence: float,
     refusal: float = 0.0,
     against: str = "gold",
+    planned: int | None = None,
 ) -> Certificate:
     """Return the certificate of the last candidate in the sequence that could be certified.
 
@@ -215,12 +217,12 @@ def certify_candidates(
     read: Bools = np.zeros(len(candidates[0].shown), np.bool_)
     last = candidates[-1]
     if refusal > 0.0 and last.refuses:
-        wealth = bet(_labelled(last, read), alpha=loss, delta=delta * refusal)
+        wealth = bet(_labelled(last, read), alpha=loss, delta=delta * refusal, planned=planned)
         if wealth.certified:
             return _certificate(last, [wealth], read, loss, confidence, against)
     # a generator: the labels of a rule are read only when its turn comes
     losses = (_labelled(candidate, read) for candidate in candidates)
-    results = fixed_sequence(losses, alpha=loss, delta=delta * (1.0 - refusal))
+    results = fixed_sequence(losses, alpha=loss, delta=delta * (1.0 - refusal), planned=planned)
     certified = sum(wealth.certified for wealth in results)
     chosen = candidates[certified - 1] if certified else None
     return _certificate(chosen, results, read, loss, confidence, against)
@@ -290,7 +292,7 @@ def _certificate(
         candidate="" if chosen is None else chosen.name,
         threshold=None if chosen is None else chosen.threshold,
         llm_share=share,
-        wealth=math.exp(bets[-1].log_peak),
+        wealth=math.exp(min(bets[-1].log_peak, 700.0)),  # exp of more is no float
         needed=math.exp(bets[-1].needed),
         labels=int(read.sum()),
         tested=len(results),

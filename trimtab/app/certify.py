@@ -1,9 +1,9 @@
 """Certifies a promise on a ledger's uniform requests, and keeps certificates as files.
 
-The oldest part of the requests fits the gain model and the thresholds; the rest, which neither
-has seen, is bet on. Where there are too few to spare, fixed confidences are tried instead. Every
-attempt on a bundle gets its own part of the allowed error, ``δ·6/(π²k²)`` for the k-th, so that
-trying again until it works breaks no promise.
+The first third of a window's requests fits the gain model and the thresholds; the rest, which
+neither has seen, is bet on. Where a window is too small to spare any, fixed confidences are tried.
+The k-th window of a bundle has the part ``δ·6/(π²k²)`` of the allowed error, so that going on until
+it works breaks no promise.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.agents.gain import GainModel, fit_gain_on
-from trimtab.agents.promise import Certificate, Promise, certify, share_thresholds
+from trimtab.agents.promise import REFUSAL, Certificate, Promise, certify, share_thresholds
 from trimtab.agents.routing import PromiseRule
 from trimtab.errors import BundleError, ConfigError, InputError
 from trimtab.evals.items import Canonical, Row
@@ -30,12 +30,13 @@ from trimtab.evals.pairs import Pair, uniform_pairs
 Floats = NDArray[np.float64]
 
 SCHEMA = "trimtab.certificate/1"
-FIT_SHARE = 0.25
+FIT_SHARE = 1.0 / 3.0
+"""Requests that are fitted on, for each one that is bet on."""
 MIN_GAINS = 10
 """Requests of the fit part on which the answers must differ for a gain model to be fitted."""
 MIN_PAIRS = 20
-MIN_FIT = 100
-"""With fewer pairs than this nothing is fitted: all are bet on, at fixed confidences."""
+MIN_WINDOW_TO_FIT = 75
+"""With a smaller window nothing is fitted: all requests are bet on, at fixed confidences."""
 FIXED_THRESHOLDS = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 Against = Literal["gold", "agreement"]
 
@@ -50,7 +51,7 @@ class Issued:
         certificate: what was shown.
         gain: the model that scores answers; their confidence does if None.
         first, last: when the window's requests were decided.
-        attempt: the how-manieth attempt on this bundle it was, from 1.
+        attempt: the number of the window among those of this bundle, from 1.
         asked: confidence that was asked for; the attempt's own is higher.
     """
 
@@ -114,9 +115,11 @@ def issue(
     bundle_id: str,
     canonical: Canonical,
     against: Against = "gold",
-    attempt: int = 1,
 ) -> Issued:
     """Return the certificate that a domain's uniform requests give, certified or not.
+
+    Requests are cut into windows in the order in which they were drawn; the newest one counts.
+    A window may be looked at as often as one likes while it fills.
 
     Args:
         rows: the domain's rows, oldest first.
@@ -125,41 +128,58 @@ def issue(
         bundle_id: requests of other bundles are left out.
         canonical: the domain's canonical words of an action.
         against: ``gold`` compares with outcomes; ``agreement`` takes the LLM to be right.
-        attempt: how many certificates this bundle has been tried for, this one included.
 
     Raises:
         InputError: too few uniform requests, or some need a label first.
     """
     pairs = uniform_pairs(rows, canonical=canonical, bundle_id=bundle_id)
-    wanted = promise.window + math.ceil(promise.window * FIT_SHARE / (1.0 - FIT_SHARE))
-    pairs = pairs[-wanted:]
-    if len(pairs) < MIN_PAIRS:
+    fitted = 0 if promise.window < MIN_WINDOW_TO_FIT else math.ceil(promise.window * FIT_SHARE)
+    size = fitted + promise.window
+    attempt = max(1, math.ceil(len(pairs) / size))
+    pairs = pairs[(attempt - 1) * size :]
+    if len(pairs) < max(MIN_PAIRS, fitted + 1):
         raise InputError(
             f"domain {domain!r} has {len(pairs)} requests on which both the LLM and the small "
-            f"models of bundle {bundle_id[:12]} answered without selection; at least {MIN_PAIRS} "
-            "are needed: decide more in mode 'auto'"
+            f"models of bundle {bundle_id[:12]} answered without selection (window {attempt}); at "
+            f"least {max(MIN_PAIRS, fitted + 1)} are needed: decide more in mode 'auto'"
         )
     gains = _gains(pairs, against)
-    fitted = 0 if len(pairs) < MIN_FIT else round(len(pairs) * FIT_SHARE)
+    differs = np.array([pair.differs for pair in pairs])
+    delta = (1.0 - promise.confidence) * 6.0 / (math.pi * attempt) ** 2
+    compared = _against(pairs, against)
     gain = _fit(pairs[:fitted], gains[:fitted])
     rule = PromiseRule(gain=gain)
     scores = np.array([rule.score(pair.cheap) for pair in pairs])
-    window = slice(fitted, None)
+    # never asking the LLM has nothing fitted to it, so that all requests may be bet on
     certificate = certify(
-        scores[window],
-        gains[window],
+        scores,
+        gains,
         loss=promise.loss,
-        confidence=1.0 - (1.0 - promise.confidence) * 6.0 / (math.pi * attempt) ** 2,
-        thresholds=share_thresholds(scores[:fitted]) if fitted else FIXED_THRESHOLDS,
-        differs=np.array([pair.differs for pair in pairs[window]]),
-        against=_against(pairs[window], against),
+        confidence=1.0 - delta * REFUSAL,
+        thresholds=(),
+        differs=differs,
+        refusal=0.0,
+        against=compared,
+        planned=size,
     )
+    if not certificate.certified:
+        certificate = certify(
+            scores[fitted:],
+            gains[fitted:],
+            loss=promise.loss,
+            confidence=1.0 - delta * (1.0 - REFUSAL),
+            thresholds=share_thresholds(scores[:fitted]) if fitted else FIXED_THRESHOLDS,
+            differs=differs[fitted:],
+            refusal=0.0,
+            against=compared,
+            planned=promise.window,
+        )
     return Issued(
         domain=domain,
         bundle_id=bundle_id,
         certificate=certificate,
         gain=gain,
-        first=pairs[fitted].decision.created_at,
+        first=pairs[0].decision.created_at,
         last=pairs[-1].decision.created_at,
         attempt=attempt,
         asked=promise.confidence,
@@ -179,10 +199,6 @@ class CertificateBook:
         if path.exists():
             self.issued[domain] = read_certificate(path, bundle_id=bundle_id)
         return self.issued.get(domain)
-
-    def attempts(self, domain: str) -> int:
-        """Return how many certificates the domain's bundle has been tried for."""
-        return self.issued[domain].attempt if domain in self.issued else 0
 
     def keep(self, issued: Issued) -> None:
         """Remember a certificate, and write it to the folder."""

@@ -234,7 +234,6 @@ class Trimtab:
             bundle_id=serving.bundle_id,
             canonical=serving.domain.canonical,
             against=against,
-            attempt=self.certificates.attempts(domain) + 1,
         )
         self.certificates.keep(issued)
         self._route_by(issued)

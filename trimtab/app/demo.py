@@ -182,7 +182,7 @@ class Demo:
         answers = [d.predictions[-1] for _, d in answered]
         usage = sum((answer.usage for answer in answers), Usage())
         count = max(1, len(answers))
-        verdict = self._certify(LIVE) if answered else None
+        verdict = self._certify(LIVE, replace(PROMISE, window=LLM_REQUESTS)) if answered else None
         return {
             "model": answers[0].tier if answers else None,
             "recorded": self.recorded,
@@ -204,7 +204,7 @@ class Demo:
         rows = np.random.default_rng(SEED).permutation(np.array(self.table.test, dtype=object))
         cold, routed = list(rows[:COLD_START]), list(rows[COLD_START:])
         first = self._decide_all(EARN, cold, "cold start")
-        verdict = self._certify(EARN)
+        verdict = self._certify(EARN, PROMISE)
         second = self._decide_all(EARN, routed, "under the promise")
         domain = self.table.domain
         expert = self.client.nodes.serving(EARN).expert()
@@ -236,9 +236,9 @@ class Demo:
         self._tell_truth(decisions, rows)
         return decisions
 
-    def _certify(self, domain: str) -> dict[str, Any]:
+    def _certify(self, domain: str, promise: Promise) -> dict[str, Any]:
         """Return the router's verdict on the LLM of a domain, and route by it from now on."""
-        issued = self.client.certify(domain, PROMISE)
+        issued = self.client.certify(domain, promise)
         return {"asked": issued.asked, **issued.certificate.to_json()}
 
     def _says(self, prediction: Prediction, row: LabelledText) -> bool:

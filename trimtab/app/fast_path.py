@@ -92,8 +92,10 @@ class FastPath:
             return state
         from langgraph.types import Command
 
+        from trimtab.graphs.channels import channels_of
+
         config: Any = {"configurable": {"thread_id": state["decision_id"]}}
-        entering: Any = {**state, "enter": state["next"]}
+        entering: Any = channels_of({**state, "enter": state["next"]})
         final: dict[str, Any] = self.graph.invoke(entering, config, context=context)
         while "__interrupt__" in final and self._ask_human is not None:
             question = final["__interrupt__"][0].value

@@ -90,7 +90,7 @@ class Threads:
             _check_same(decision_id, state.values["text"], text)
             return Question(decision_id=decision_id, payload=state.interrupts[0].value)
         # what a crash left before the first step was kept is begun anew
-        resumed = bool(state.next) and "decision_id" in state.values
+        resumed = bool(state.next) and "request" in state.values
         if resumed:
             _check_same(decision_id, state.values["text"], text)
         kept = durability or ("sync" if context.expert == "human" else "exit")

@@ -20,8 +20,8 @@ from trimtab.app.certify import Issued
 from trimtab.app.client import Trimtab
 from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, load_embedders
 from trimtab.bench.choices_data import ChoicesTable, shipped_table, user_table
-from trimtab.bench.choices_measures import as_measure
-from trimtab.bench.result import Bar, Measure, bench_result
+from trimtab.bench.refusal_figures import cold_measures, refusal_measures
+from trimtab.bench.result import Bar, bench_result
 from trimtab.datasets.tables import LabelledText
 from trimtab.domains.choices import Choices
 from trimtab.embedding import CachedEmbedder
@@ -29,14 +29,14 @@ from trimtab.errors import ConfigError
 from trimtab.ledger import SqliteLedger
 from trimtab.pricing import load_prices
 from trimtab.protocols import AnyAgent, AnyDomain
-from trimtab.records import Decision
 from trimtab.settings import Settings, load_settings
-from trimtab.stats import paired_bootstrap, proportion
 from trimtab.training.ladder_fit import TextPolicyConfig
 from trimtab.training.text_policy import train_text_policy
 
 PROMISE_LOSS = 0.02
 CONFIDENCE = 0.95
+WINDOW = 600
+LOOK_EVERY = 50
 PRICED_AS = "gpt-4o-2024-08-06"
 POLICIES = ("trained", "untrained")
 CLINC150 = Path("data") / "clinc150.jsonl.gz"
@@ -60,7 +60,7 @@ def run(
     per_label: int | None = 20,
     policy: str = "trained",
     expert: str = "live",
-    cold_start: int = 120,
+    cold_start: int = 800,
     n: int = 1000,
     seed: int = 0,
     progress: Progress | None = None,
@@ -77,7 +77,7 @@ def run(
         per_label: training texts per label; all if None.
         policy: ``trained``, or ``untrained``: the same nets fitted to permuted labels.
         expert: ``live`` asks the LLM of the settings; ``simulated:p`` is right with probability p.
-        cold_start: requests on which the LLM is always asked; the certificate is issued on them.
+        cold_start: requests at most on which the LLM is always asked, until a certificate.
         n: requests routed under the certificate.
         seed: of every draw.
         progress: told what is being done.
@@ -111,23 +111,19 @@ def run(
         ledger = SqliteLedger(folder / "ledger.sqlite")
         try:
             with Trimtab(servings=served, ledger=ledger, settings=settings) as client:
-                say(f"cold start on {cold_start} requests")
-                _decide(client, domain.name, requests[:cold_start])
-                issued = client.certify(
-                    domain.name,
-                    Promise(loss=PROMISE_LOSS, confidence=CONFIDENCE, window=cold_start),
-                )
-                say(f"routing {len(requests) - cold_start} requests")
-                _decide(client, domain.name, requests[cold_start:])
+                issued = _cold_start(client, domain.name, requests[:cold_start], say)
+                first_routed = len(list(ledger.scan()))
+                say(f"routing {n} requests")
+                _decide(client, domain.name, requests[first_routed : first_routed + n])
                 client.flush()
                 decided = [decision for decision, _ in ledger.scan()]
         finally:
             llm.close()
             ledger.close()
-    first, found = decided[:cold_start], decided[cold_start:]
-    labels = [row.label for row in requests]
-    measures = _measures(first, found, labels[cold_start:], domain, issued, settings, rng)
-    measures |= _cold(first, labels[:cold_start], domain)
+    first, found = decided[:first_routed], decided[first_routed:]
+    labels = [row.label for row in requests[: len(decided)]]
+    measures = refusal_measures(first, found, labels[first_routed:], domain, issued, settings, rng)
+    measures |= cold_measures(first, labels[:first_routed], domain)
     return bench_result(
         "refusal",
         data=f"{rows.name}, policy {policy}, expert {expert}",
@@ -220,68 +216,31 @@ def _expert(
     return make
 
 
+def _cold_start(
+    client: Trimtab, domain: str, rows: Sequence[LabelledText], say: Progress
+) -> Issued:
+    """Return the first certificate, looking every ``LOOK_EVERY`` requests; the last look if none.
+
+    The window's plan is fixed before the first request, so looking costs nothing.
+    """
+    promise = Promise(loss=PROMISE_LOSS, confidence=CONFIDENCE, window=WINDOW)
+    issued = None
+    for start in range(0, len(rows), LOOK_EVERY):
+        part = rows[start : start + LOOK_EVERY]
+        _decide(client, domain, part)
+        if start + len(part) <= promise.window // 3:
+            continue  # the part that is fitted on
+        issued = client.certify(domain, promise)
+        say(f"cold start: {start + len(part)} requests, wealth {issued.certificate.wealth:.3g}")
+        if issued.certificate.certified:
+            break
+    return issued or client.certify(domain, promise)
+
+
 def _decide(client: Trimtab, domain: str, rows: Iterable[LabelledText]) -> None:
     for row in rows:
         decision = client.decide(domain, row.text)
         client.feedback(decision.decision_id, answer=row.label, source="checker")
-
-
-def _measures(
-    first: Sequence[Decision],
-    found: Sequence[Decision],
-    labels: Sequence[str],
-    domain: Choices,
-    issued: Issued,
-    settings: Settings,
-    rng: np.random.Generator,
-) -> dict[str, Measure]:
-    shown = np.array([d.answer == label for d, label in zip(found, labels, strict=True)], float)
-    alone = np.array(
-        [
-            domain.canonical(d.predictions[0].action) == label
-            for d, label in zip(found, labels, strict=True)
-        ],
-        float,
-    )
-    asked = [any(p.agent == "llm" for p in d.predictions) for d in found]
-    waited = [d.route.agent == "llm" for d in found]
-    spent = np.array([d.usage.cost_usd for d in found])
-    answers = [
-        p.usage.cost_usd for d in (*first, *found) for p in d.predictions if p.agent == "llm"
-    ]
-    gap = paired_bootstrap(alone, shown, rng=rng)
-    always = float(np.mean(answers)) if answers else None
-    return {
-        "llm_share": _share(sum(asked), len(found)),
-        "escalation": _share(sum(waited), len(found)),
-        "audit_rate": Measure(value=settings.audit_rate, unit="share"),
-        "accuracy": _share(int(shown.sum()), len(found)),
-        "policy_accuracy": _share(int(alone.sum()), len(found)),
-        "accuracy_gap": as_measure(gap, "share"),
-        "saved": Measure(
-            value=None if always is None else 1.0 - float(spent.mean()) / always,
-            unit="share of always asking the LLM",
-        ),
-        "usd_per_1000": Measure(value=1000.0 * float(spent.mean()), unit="USD"),
-        "certified": Measure(value=float(issued.certificate.certified), unit="0 or 1"),
-        "refused": Measure(value=float(issued.certificate.refused), unit="0 or 1"),
-        "labels": Measure(value=float(issued.certificate.labels), unit="requests"),
-    }
-
-
-def _cold(first: Sequence[Decision], labels: Sequence[str], domain: Choices) -> dict[str, Measure]:
-    """Return what the cold start says of the LLM and the small models."""
-    answers = [d.predictions[-1] for d in first if d.predictions[-1].agent == "llm"]
-    right = sum(
-        domain.canonical(d.predictions[-1].action) == label
-        for d, label in zip(first, labels, strict=True)
-        if d.predictions[-1].agent == "llm"
-    )
-    return {
-        "cold_start": Measure(value=float(len(first)), unit="requests"),
-        "llm_accuracy": _share(right, len(answers)),
-        "unreadable": Measure(value=float(len(first) - len(answers)), unit="requests"),
-    }
 
 
 def _bars(policy: str, expert: str, audit_rate: float) -> list[Bar]:
@@ -293,7 +252,3 @@ def _bars(policy: str, expert: str, audit_rate: float) -> list[Bar]:
             Bar(key="accuracy_gap", at_most=0.002),
         ]
     return []
-
-
-def _share(k: int, n: int) -> Measure:
-    return as_measure(proportion(k, n), "share") if n else Measure(value=None, unit="share")

@@ -18,6 +18,7 @@ import trimtab
 from trimtab.cli.bench import bench_app
 from trimtab.cli.data import data_app
 from trimtab.cli.demo import demo
+from trimtab.cli.label import label
 from trimtab.cli.ledger import ledger_app
 from trimtab.cli.llm import llm_app, record
 from trimtab.cli.output import console, emit
@@ -39,6 +40,7 @@ app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(llm_app, name="llm")
 app.command()(demo)
+app.command()(label)
 app.command()(record)
 app.command()(report)
 

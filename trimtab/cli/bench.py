@@ -92,7 +92,7 @@ def refusal(
     per_label: Annotated[int | None, typer.Option(help="Training texts per label.")] = 20,
     policy: Annotated[str, typer.Option(help="trained, or untrained.")] = "trained",
     expert: Annotated[str, typer.Option(help="live, or simulated:0.95.")] = "live",
-    cold_start: Annotated[int, typer.Option(help="Requests before the certificate.")] = 120,
+    cold_start: Annotated[int, typer.Option(help="Requests at most before the certificate.")] = 800,
     n: Annotated[int, typer.Option(help="Requests after the certificate.")] = 1000,
     seed: Seed = 0,
     as_json: Json = False,

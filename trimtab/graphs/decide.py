@@ -7,13 +7,24 @@ from typing import Any, Protocol
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Checkpointer, Overwrite
+from langgraph.types import Checkpointer
 
+from trimtab.graphs.channels import (
+    DecideChannels,
+    NextChannel,
+    reset_update,
+    state_of,
+    step_update,
+)
 from trimtab.graphs.events import event
 from trimtab.graphs.nodes import DecideNodes, Node, Update
-from trimtab.graphs.state import ADDITIVE, DecideContext, DecideInput, DecideState
+from trimtab.graphs.state import DecideContext, DecideInput
 
-Graph = CompiledStateGraph[DecideState, DecideContext, Any, DecideState]
+Graph = CompiledStateGraph[DecideChannels, DecideContext, Any, DecideChannels]
+
+_SILENT: Runtime[None] = Runtime()
+NOBODY = _SILENT.stream_writer
+"""Takes the events of a run that nobody streams; they are not even made then."""
 
 DESCRIPTIONS = {
     "reset": "Clears the channels, checks the request, draws the audit.",
@@ -47,23 +58,23 @@ def build(
     Args:
         nodes: what the nodes do.
         checkpointer: keeps threads; needed for the expert ``human``.
-        resumable: take a half-finished :class:`DecideState` as input and enter at its ``enter``
-            node, as the SDK does to escalate; otherwise the input is a :class:`DecideInput`.
+        resumable: take the channels of a half-finished decision as input and enter at their
+            ``enter`` node, as the SDK does to escalate; otherwise the input is a
+            :class:`DecideInput`.
     """
 
-    def reset(state: DecideState, runtime: Runtime[DecideContext]) -> Update:
+    def reset(state: DecideChannels, runtime: Runtime[DecideContext]) -> Update:
         # the engine passes None where the caller gives no context
         context = DecideContext() if runtime.context is None else runtime.context
-        update = nodes.reset(state, context)
-        runtime.stream_writer(event("reset", update, canonical=str))
-        # a thread's channels outlive a request: without Overwrite the next request on the same
-        # thread would see this one's predictions
-        return {**update, **{name: Overwrite(update[name]) for name in ADDITIVE}}
+        update = nodes.reset(state_of(state), context)
+        if runtime.stream_writer is not NOBODY:
+            runtime.stream_writer(event("reset", update, canonical=str))
+        return reset_update(update, state)
 
-    graph: StateGraph[DecideState, DecideContext, Any, DecideState] = StateGraph(
-        DecideState,
+    graph: StateGraph[DecideChannels, DecideContext, Any, DecideChannels] = StateGraph(
+        DecideChannels,
         context_schema=DecideContext,
-        input_schema=DecideState if resumable else DecideInput,
+        input_schema=DecideChannels if resumable else DecideInput,
     )
     actions: dict[str, Node] = {
         "meta_controller": nodes.meta_controller,
@@ -92,7 +103,7 @@ def build(
 class TellingNode(Protocol):
     """A step that streams what it did."""
 
-    def __call__(self, state: DecideState, runtime: Runtime[DecideContext]) -> Update:
+    def __call__(self, state: DecideChannels, runtime: Runtime[DecideContext]) -> Update:
         """Run the step."""
         ...
 
@@ -100,20 +111,22 @@ class TellingNode(Protocol):
 def telling(name: str, action: Node, nodes: DecideNodes) -> TellingNode:
     """Return the step as a node that streams what it did."""
 
-    def run(state: DecideState, runtime: Runtime[DecideContext]) -> Update:
-        update = action(state)
-        domain = nodes.serving(state["domain"]).domain
-        runtime.stream_writer(event(name, update, canonical=domain.canonical))
-        return update
+    def run(state: DecideChannels, runtime: Runtime[DecideContext]) -> Update:
+        flat = state_of(state)
+        update = action(flat)
+        if runtime.stream_writer is not NOBODY:
+            domain = nodes.serving(flat["domain"]).domain
+            runtime.stream_writer(event(name, update, canonical=domain.canonical))
+        return step_update(update, state)
 
     return run
 
 
-def follow(state: DecideState) -> str:
+def follow(state: NextChannel) -> str:
     """Return the node that the last one named."""
     return state["next"]
 
 
-def entry(state: DecideState) -> str:
+def entry(state: DecideChannels) -> str:
     """Return the node at which a half-finished decision enters, ``reset`` for a new one."""
     return state.get("enter") or "reset"

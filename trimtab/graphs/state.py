@@ -21,7 +21,7 @@ class DecideInput(TypedDict):
 
 
 class DecideState(TypedDict, total=False):
-    """Channels of the graph ``decide``; every value is plain JSON.
+    """What the steps of the graph ``decide`` read and change; every value is plain JSON.
 
     Attributes:
         text: text form of the domain state to decide.

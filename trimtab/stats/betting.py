@@ -44,7 +44,7 @@ class Wealth:
         return self.stopped_at is not None
 
 
-def bet(losses: Floats, *, alpha: float, delta: float) -> Wealth:
+def bet(losses: Floats, *, alpha: float, delta: float, planned: int | None = None) -> Wealth:
     """Return how betting against "the mean loss is at least α" went.
 
     If the losses are drawn independently with mean ≥ α, the capital reaches 1/δ at any time with
@@ -54,16 +54,20 @@ def bet(losses: Floats, *, alpha: float, delta: float) -> Wealth:
         losses: `[n]` in [-1, 1], in the order in which they were drawn.
         alpha: the mean loss that is promised not to be reached, in (-1, 1).
         delta: probability in (0, 1) with which the promise may be wrong.
+        planned: losses that the bets are sized for, fixed before the first is seen; n if None.
+            With the same plan more losses may be added and looked at as often as one likes.
 
     Raises:
         ValueError: an argument is outside its range.
     """
     _check(losses, alpha, delta)
     n = len(losses)
+    if planned is not None and planned < n:
+        raise ValueError(f"planned={planned} is fewer than the {n} losses")
     needed = math.log(1.0 / delta)
     if n == 0:
         return Wealth(log_peak=0.0, needed=needed, n=0, stopped_at=None)
-    growth = np.log1p(_bets(losses, delta) * (alpha - losses))
+    growth = np.log1p(_bets(losses, delta, planned or n) * (alpha - losses))
     capital = np.cumsum(growth)
     reached = np.flatnonzero(capital >= needed)
     return Wealth(
@@ -88,7 +92,9 @@ def upper_bound(losses: Floats, *, delta: float, resolution: float = 1e-4) -> fl
     return high
 
 
-def fixed_sequence(candidates: Iterable[Floats], *, alpha: float, delta: float) -> list[Wealth]:
+def fixed_sequence(
+    candidates: Iterable[Floats], *, alpha: float, delta: float, planned: int | None = None
+) -> list[Wealth]:
     """Return the bets on candidates in their order, up to the first that is not certified.
 
     The order must be fixed before the losses are looked at; then all certified candidates hold
@@ -96,21 +102,20 @@ def fixed_sequence(candidates: Iterable[Floats], *, alpha: float, delta: float) 
     """
     results = []
     for losses in candidates:
-        results.append(bet(losses, alpha=alpha, delta=delta))
+        results.append(bet(losses, alpha=alpha, delta=delta, planned=planned))
         if not results[-1].certified:
             break
     return results
 
 
-def _bets(losses: Floats, delta: float) -> Floats:
-    """Return `[n]` predictable bets ``min(.5, sqrt(2 log(1/δ) / (n v)))``."""
-    n = len(losses)
-    counts = np.arange(1, n + 1)
+def _bets(losses: Floats, delta: float, planned: int) -> Floats:
+    """Return `[n]` predictable bets ``min(.5, sqrt(2 log(1/δ) / (planned · v)))``."""
+    counts = np.arange(1, len(losses) + 1)
     means = np.cumsum(losses) / counts
     # squared deviations from the running mean, of the losses before each one
     deviations = np.concatenate(([0.0], np.cumsum((losses - means) ** 2)[:-1]))
     variance = (PRIOR_VARIANCE + deviations) / counts
-    return np.minimum(LARGEST_BET, np.sqrt(2.0 * math.log(1.0 / delta) / (n * variance)))
+    return np.minimum(LARGEST_BET, np.sqrt(2.0 * math.log(1.0 / delta) / (planned * variance)))
 
 
 def _check(losses: Floats, alpha: float, delta: float) -> None:
