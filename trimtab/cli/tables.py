@@ -52,7 +52,7 @@ def verdict_sentence(verdict: Mapping[str, Any] | None) -> str:
     if verdict is None:
         return "no verdict: the LLM gave no readable answer"
     points = f"{verdict['loss'] * 100:g} points"
-    seen = f"on {verdict['n']} requests drawn uniformly, {verdict['labels']} of them labelled"
+    seen = f"on {verdict['n']} requests drawn uniformly, {verdict['labels']} labels needed"
     if verdict["refused"]:
         return (
             f"refused: never asking the LLM is at most {points} below always asking it, with "
