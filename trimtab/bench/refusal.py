@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +111,11 @@ def run(
         served = bundle_servings({domain.name: bundle}, settings=settings, expert=factory)
         ledger = SqliteLedger(folder / "ledger.sqlite")
         try:
-            with Trimtab(servings=served, ledger=ledger, settings=settings) as client:
+            # audits are drawn by id: numbered ids make every run draw the same
+            new_id = map(f"refusal-{seed}-{{}}".format, count()).__next__
+            with Trimtab(
+                servings=served, ledger=ledger, settings=settings, new_id=new_id
+            ) as client:
                 issued = _cold_start(client, domain.name, requests[:cold_start], say)
                 first_routed = len(list(ledger.scan()))
                 say(f"routing {n} requests")
