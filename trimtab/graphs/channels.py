@@ -58,7 +58,9 @@ _EMPTY: Mapping[str, Any] = {
 
 def state_of(channels: DecideChannels) -> DecideState:
     """Return the state that a step reads."""
-    return cast(DecideState, {**_EMPTY, **channels.get("request", {}), **channels})
+    flat: dict[str, Any] = {**_EMPTY, **channels}
+    flat.update(flat.pop("request", {}))
+    return cast(DecideState, flat)
 
 
 def channels_of(state: DecideState) -> DecideChannels:

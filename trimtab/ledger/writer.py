@@ -32,7 +32,7 @@ from trimtab.ledger.ticket import Ticket
 from trimtab.records import Decision, Outcome, Prediction
 
 MAX_GROUP = 512  # rows in one transaction: about 10 ms under the write lock
-GATHER_S = 0.02  # at most this long is a row queued that nobody waits for
+GATHER_S = 0.1  # at most this long is a row queued that nobody waits for
 MAX_PENDING = 65_536  # rows in the queue before callers wait for the disk
 _FAILURES_KEPT = 256
 
