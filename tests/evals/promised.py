@@ -11,7 +11,7 @@ from tests.evals.traffic import LABELS, Row, decision, llm, outcome, small
 from trimtab.agents.promise import certify, share_thresholds
 from trimtab.agents.routing import PromiseRule
 from trimtab.evals.pairs import uniform_pairs
-from trimtab.evals.terms import read_terms
+from trimtab.evals.terms import read_issued
 
 
 def cold_start(
@@ -69,6 +69,8 @@ def certificate(
             "last": rows[-1][0].created_at.isoformat(),
             "n": len(rows),
         },
+        "attempt": 1,
+        "asked": found.confidence,
     }
 
 
@@ -76,8 +78,8 @@ def kept(
     n: int, plain: dict[str, Any], *, seed: int = 1, audit_rate: float = 0.1, **how: Any
 ) -> list[Row]:
     """Return n decisions that a certificate routes, after those it was given for."""
-    terms = read_terms(plain, domain=plain["domain"])
-    rule = PromiseRule(certificate=terms.certificate, audit_rate=audit_rate, seed=seed)
+    issued = read_issued(plain, domain=plain["domain"])
+    rule = PromiseRule(certificate=issued.certificate, audit_rate=audit_rate, seed=seed)
     first = int(plain["window"]["n"])
     rows: list[Row] = []
     for made, given in cold_start(first + n, seed=seed, domain=plain["domain"], **how)[first:]:

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.agents.gain import GainModel, fit_gain_on
-from trimtab.agents.promise import REFUSAL, Certificate, Promise, certify, share_thresholds
+from trimtab.agents.issued import Issued
+from trimtab.agents.promise import REFUSAL, Promise, certify, share_thresholds
 from trimtab.agents.routing import PromiseRule
 from trimtab.errors import BundleError, ConfigError, InputError
 from trimtab.evals.items import Canonical, Row
@@ -29,7 +28,6 @@ from trimtab.evals.pairs import Pair, uniform_pairs
 
 Floats = NDArray[np.float64]
 
-SCHEMA = "trimtab.certificate/1"
 FIT_SHARE = 1.0 / 3.0
 """Requests that are fitted on, for each one that is bet on."""
 MIN_GAINS = 10
@@ -39,72 +37,6 @@ MIN_WINDOW_TO_FIT = 75
 """With a smaller window nothing is fitted: all requests are bet on, at fixed confidences."""
 FIXED_THRESHOLDS = (0.99, 0.98, 0.97, 0.96, 0.95, 0.93, 0.9, 0.85, 0.8, 0.7, 0.6, 0.5)
 Against = Literal["gold", "agreement"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issued:
-    """A certificate with all that is needed to apply it.
-
-    Attributes:
-        domain: what it holds for.
-        bundle_id: the weights it holds for.
-        certificate: what was shown.
-        gain: the model that scores answers; their confidence does if None.
-        first, last: when the window's requests were decided.
-        attempt: the number of the window among those of this bundle, from 1.
-        asked: confidence that was asked for; the attempt's own is higher.
-    """
-
-    domain: str
-    bundle_id: str
-    certificate: Certificate
-    gain: GainModel | None
-    first: datetime
-    last: datetime
-    attempt: int
-    asked: float
-
-    def rule(self, *, audit_rate: float) -> PromiseRule:
-        """Return the routing rule that applies the certificate."""
-        return PromiseRule(certificate=self.certificate, gain=self.gain, audit_rate=audit_rate)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
-        return {
-            "schema": SCHEMA,
-            "domain": self.domain,
-            "bundle_id": self.bundle_id,
-            "certificate": self.certificate.to_json(),
-            "gain": None if self.gain is None else self.gain.to_json(),
-            "window": {
-                "first": self.first.isoformat(),
-                "last": self.last.isoformat(),
-                "n": self.certificate.n,
-            },
-            "attempt": self.attempt,
-            "asked": self.asked,
-        }
-
-    @classmethod
-    def from_json(cls, plain: Mapping[str, Any]) -> Issued:
-        """Return what :meth:`to_json` wrote; raises ``InputError`` for anything else."""
-        if plain.get("schema") != SCHEMA:
-            raise InputError(
-                f"schema={plain.get('schema')!r} is not {SCHEMA!r}; certify again with this trimtab"
-            )
-        try:
-            return cls(
-                domain=plain["domain"],
-                bundle_id=plain["bundle_id"],
-                certificate=Certificate.from_json(plain["certificate"]),
-                gain=None if plain["gain"] is None else GainModel.from_json(plain["gain"]),
-                first=datetime.fromisoformat(plain["window"]["first"]),
-                last=datetime.fromisoformat(plain["window"]["last"]),
-                attempt=int(plain["attempt"]),
-                asked=float(plain["asked"]),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"not a certificate ({error!r}); certify again") from error
 
 
 def issue(

@@ -14,9 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, cast
 
+from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Promise
 from trimtab.app.audits import Auditor
-from trimtab.app.certify import Against, CertificateBook, Issued, issue
+from trimtab.app.certify import Against, CertificateBook, issue
 from trimtab.app.fast_path import AskHuman, FastPath
 from trimtab.app.metrics import Metrics
 from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, shipped_bundle

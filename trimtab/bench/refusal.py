@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Promise
 from trimtab.agents.simulated import SimulatedExpert
-from trimtab.app.certify import Issued
 from trimtab.app.client import Trimtab
 from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, load_embedders
 from trimtab.bench.choices_data import ChoicesTable, shipped_table, user_table

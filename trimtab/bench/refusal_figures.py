@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trimtab.app.certify import Issued
+from trimtab.agents.issued import Issued
 from trimtab.bench.choices_measures import as_measure
 from trimtab.bench.result import Measure
 from trimtab.domains.choices import Choices

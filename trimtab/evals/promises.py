@@ -9,13 +9,14 @@ from typing import Literal
 
 import numpy as np
 
+from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Certificate
 from trimtab.agents.routing import PromiseRule
 from trimtab.evals.curve import Curve, Floats, Swept, mean_with_bounds, sweep
 from trimtab.evals.items import LLM
 from trimtab.evals.pairs import Pair
 from trimtab.evals.policies import resamples_for, saved_fraction
-from trimtab.evals.terms import Bools, Terms, measured_gains, shown_cheap
+from trimtab.evals.terms import Bools, measured_gains, shown_cheap
 from trimtab.records import Decision
 from trimtab.stats import Estimate, bootstrap_means, interval, proportion
 
@@ -109,7 +110,7 @@ def promise_report(
     decisions: Sequence[Decision],
     pairs: Sequence[Pair],
     *,
-    terms: Terms | None,
+    issued: Issued | None,
     rng: np.random.Generator,
 ) -> PromiseReport:
     """Return what is promised and what came of it.
@@ -117,24 +118,24 @@ def promise_report(
     Args:
         decisions: of one domain, oldest first, at least one.
         pairs: its uniform pairs of the bundle that the promise is about.
-        terms: its certificate, if there is one.
+        issued: its certificate, if there is one.
         rng: of the bootstrap.
     """
-    bundle_id = decisions[-1].bundle_id if terms is None else terms.bundle_id
-    audits = _audits(decisions, pairs, terms, bundle_id)
-    gains = measured_gains(pairs, terms)
-    asked = None if terms is None else ~shown_cheap(pairs, terms)
+    bundle_id = decisions[-1].bundle_id if issued is None else issued.bundle_id
+    audits = _audits(decisions, pairs, issued, bundle_id)
+    gains = measured_gains(pairs, issued)
+    asked = None if issued is None else ~shown_cheap(pairs, issued)
     bill = None
     if asked is not None and len(asked):
         bill = _bill(pairs, asked, 0.0 if audits.share is None else audits.share.value, rng)
     return PromiseReport(
-        state=_state(decisions, terms),
-        certificate=None if terms is None else terms.certificate,
-        asked=None if terms is None else terms.asked,
+        state=_state(decisions, issued),
+        certificate=None if issued is None else issued.certificate,
+        asked=None if issued is None else issued.asked,
         bundle_id=bundle_id,
         current=decisions[-1].bundle_id == bundle_id,
-        first=None if terms is None else terms.first,
-        last=None if terms is None else terms.last,
+        first=None if issued is None else issued.first,
+        last=None if issued is None else issued.last,
         uniform=len(pairs),
         unlabelled=int(np.isnan(gains).sum()),
         llm_share=None
@@ -146,66 +147,66 @@ def promise_report(
 
 
 def promise_curve(
-    pairs: Sequence[Pair], *, terms: Terms | None, rng: np.random.Generator
+    pairs: Sequence[Pair], *, issued: Issued | None, rng: np.random.Generator
 ) -> Curve | None:
     """Return cost against quality over the uniform pairs, None where there are none.
 
     Where labels are missing on requests after a certificate's window, that window is taken.
     """
     chosen = list(pairs)
-    if terms is not None and np.isnan(measured_gains(chosen, terms)).any():
-        within = [p for p in chosen if terms.first <= p.decision.created_at <= terms.last]
+    if issued is not None and np.isnan(measured_gains(chosen, issued)).any():
+        within = [p for p in chosen if issued.first <= p.decision.created_at <= issued.last]
         chosen = within or chosen
     if not chosen:
         return None
-    rule = PromiseRule() if terms is None else terms.rule
+    rule = PromiseRule() if issued is None else issued.rule()
     right = [pair.llm_right for pair in chosen]
     judged = [value for value in right if value is not None]
     swept = Swept(
         scores=np.array([rule.score(pair.cheap) for pair in chosen]),
-        gains=measured_gains(chosen, terms),
+        gains=measured_gains(chosen, issued),
         cheap_usd=np.array([pair.cheap_usd for pair in chosen]),
         llm_usd=np.array([pair.llm_usd for pair in chosen]),
         llm_right=sum(judged) / len(judged) if len(judged) == len(right) else None,
     )
     return sweep(
         swept,
-        shown=None if terms is None else shown_cheap(chosen, terms),
+        shown=None if issued is None else shown_cheap(chosen, issued),
         score="confidence" if rule.gain is None else "gain",
-        against="outcomes" if terms is None else terms.certificate.against,
+        against="outcomes" if issued is None else issued.certificate.against,
         rng=rng,
         resamples=resamples_for(len(chosen)),
     )
 
 
-def _state(decisions: Sequence[Decision], terms: Terms | None) -> State:
-    if terms is None:
+def _state(decisions: Sequence[Decision], issued: Issued | None) -> State:
+    if issued is None:
         waiting = any(decision.route.reason == "uncertified" for decision in decisions)
         return "uncertified" if waiting else "none"
-    if terms.certificate.refused:
+    if issued.certificate.refused:
         return "refused"
-    return "certified" if terms.certificate.certified else "failed"
+    return "certified" if issued.certificate.certified else "failed"
 
 
 def _audits(
-    decisions: Sequence[Decision], pairs: Sequence[Pair], terms: Terms | None, bundle_id: str
+    decisions: Sequence[Decision], pairs: Sequence[Pair], issued: Issued | None, bundle_id: str
 ) -> Audits:
     routed = [
         decision
         for decision in decisions
         if decision.bundle_id == bundle_id
         and decision.route.reason not in _NOT_ROUTED
-        and (terms is None or decision.created_at > terms.last)
+        and (issued is None or decision.created_at > issued.last)
     ]
     ids = {decision.decision_id for decision in routed if decision.audit}
     answered = [pair for pair in pairs if pair.decision.decision_id in ids]
     own = np.array([pair.decision.route.agent == LLM for pair in answered], dtype=np.bool_)
-    losses = np.where(own, 0.0, measured_gains(answered, terms))
+    losses = np.where(own, 0.0, measured_gains(answered, issued))
     missing = np.isnan(losses)
     least = mean_with_bounds(np.where(missing, -1.0, losses)) if len(losses) else None
     most = mean_with_bounds(np.where(missing, 1.0, losses)) if len(losses) else None
     return Audits(
-        since=None if terms is None else terms.last,
+        since=None if issued is None else issued.last,
         decisions=len(routed),
         n=len(ids),
         share=proportion(len(ids), len(routed)) if routed else None,

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from trimtab.agents.issued import Issued
 from trimtab.errors import InputError
 from trimtab.evals.document import (
     Calibration,
@@ -28,7 +29,7 @@ from trimtab.evals.judged import labels_selected
 from trimtab.evals.pairs import uniform_pairs
 from trimtab.evals.policies import Comparison, compare, resamples_for
 from trimtab.evals.promises import PromiseReport, promise_curve, promise_report
-from trimtab.evals.terms import Terms, read_terms
+from trimtab.evals.terms import read_issued
 from trimtab.records import Prediction
 from trimtab.stats import (
     Estimate,
@@ -72,8 +73,8 @@ def build_report(
     by_domain: dict[str, list[Row]] = {}
     for row in rows:
         by_domain.setdefault(row[0].domain, []).append(row)
-    terms = {
-        domain: read_terms(plain, domain=domain) for domain, plain in (certificates or {}).items()
+    issued = {
+        domain: read_issued(plain, domain=domain) for domain, plain in (certificates or {}).items()
     }
     return Report(
         domains=tuple(
@@ -82,7 +83,7 @@ def build_report(
                 volume=volume,
                 always_llm=always_llm or {},
                 canonical=(canonical or {}).get(name),
-                terms=terms.get(name),
+                issued=issued.get(name),
             )
             for name in sorted(by_domain)
         )
@@ -114,7 +115,7 @@ def _domain(
     volume: int | None,
     always_llm: Mapping[str, Prediction],
     canonical: Canonical | None,
-    terms: Terms | None,
+    issued: Issued | None,
 ) -> DomainReport:
     rng = np.random.default_rng(SEED)
     items = read_items(rows, always_llm=always_llm, canonical=canonical)
@@ -130,10 +131,10 @@ def _domain(
     pairs = uniform_pairs(
         rows,
         canonical=canonical,
-        bundle_id=decisions[-1].bundle_id if terms is None else terms.bundle_id,
+        bundle_id=decisions[-1].bundle_id if issued is None else issued.bundle_id,
         always_llm=always_llm,
     )
-    promise = promise_report(decisions, pairs, terms=terms, rng=rng)
+    promise = promise_report(decisions, pairs, issued=issued, rng=rng)
     stamps = [decision.created_at for decision in decisions]
     return DomainReport(
         domain=decisions[0].domain,
@@ -155,7 +156,7 @@ def _domain(
         periods=_periods(items),
         comparison=comparison,
         promise=promise,
-        curve=promise_curve(pairs, terms=terms, rng=rng),
+        curve=promise_curve(pairs, issued=issued, rng=rng),
         monthly=None if volume is None else _monthly(volume, usd_per_1000, comparison, promise),
     )
 
