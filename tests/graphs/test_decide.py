@@ -191,3 +191,29 @@ def test_bad_input_is_named(
 ) -> None:
     with pytest.raises((InputError, UnknownDomain), match=message):
         run(ledger, text, DecideContext(**context))
+
+
+def test_a_fork_after_the_record_is_a_decision_of_its_own(ledger: SqliteLedger) -> None:
+    graph = build(desk_nodes(ledger, TruthfulExpert()), checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "fork"}}
+    first = graph.invoke({"text": CONFIDENT}, config, context=DESK_CONTEXT)["decision"]
+    ledger.flush()
+    escalated = graph.update_state(config, {"next": "llm"}, as_node="route")
+    forks = [graph.invoke(None, escalated, context=DESK_CONTEXT)["decision"] for _ in range(2)]
+    ledger.flush()
+    stored = [row.decision_id for row, _ in ledger.scan()]
+    assert stored[0] == first["decision_id"]
+    assert set(stored) == {first["decision_id"], *(fork["decision_id"] for fork in forks)}
+    assert all(fork["decision_id"].startswith(first["decision_id"] + "-") for fork in forks)
+    assert forks[0]["route"]["agent"] == "llm"
+
+
+def test_a_thread_that_records_again_keeps_its_row(ledger: SqliteLedger) -> None:
+    graph = build(desk_nodes(ledger, TruthfulExpert()), checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "again"}}
+    first = graph.invoke({"text": CONFIDENT}, config, context=DESK_CONTEXT)["decision"]
+    ledger.flush()
+    again = graph.update_state(config, {"next": "record"}, as_node="route")
+    assert graph.invoke(None, again, context=DESK_CONTEXT)["decision"] == first
+    ledger.flush()
+    assert len(list(ledger.scan())) == 1

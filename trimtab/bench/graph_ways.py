@@ -107,8 +107,11 @@ def open_ways(desk: Desk, folder: Path) -> Iterator[dict[str, Way]]:
     numbers = itertools.count()
 
     def durable(runs: Any, text: str) -> object:  # noqa: ANN401 - any of the compiled graphs
-        config = {"configurable": {"thread_id": f"thread-{next(numbers)}"}}
-        return runs.invoke(_input(runs, text), config, context=context, durability="exit")
+        # a thread has its decision's id, as in trimtab.app.threads
+        name = f"decision-{next(numbers)}"
+        config = {"configurable": {"thread_id": name}}
+        of_run = DecideContext(domain=DOMAIN, decision_id=name)
+        return runs.invoke(_input(runs, text), config, context=of_run, durability="exit")
 
     with _savers(folder, 3) as (own, of_empty, of_carrying):
         kept = build(desk.nodes, checkpointer=own)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any, Protocol
 
 from langgraph.graph import END, START, StateGraph
@@ -9,6 +11,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Checkpointer
 
+from trimtab.errors import LedgerError
 from trimtab.graphs.channels import (
     DecideChannels,
     NextChannel,
@@ -18,10 +21,12 @@ from trimtab.graphs.channels import (
 )
 from trimtab.graphs.events import event
 from trimtab.graphs.nodes import DecideNodes, Node, Update
-from trimtab.graphs.state import DecideContext, DecideInput
+from trimtab.graphs.state import DecideContext, DecideInput, DecideState
+from trimtab.records import decision_to_json
 
 Graph = CompiledStateGraph[DecideChannels, DecideContext, Any, DecideChannels]
 
+DIGEST_CHARS = 8
 _SILENT: Runtime[None] = Runtime()
 NOBODY = _SILENT.stream_writer
 """Takes the events of a run that nobody streams; they are not even made then."""
@@ -113,6 +118,8 @@ def telling(name: str, action: Node, nodes: DecideNodes) -> TellingNode:
 
     def run(state: DecideChannels, runtime: Runtime[DecideContext]) -> Update:
         flat = state_of(state)
+        if name == "record":
+            flat = under_own_id(flat, nodes, thread=_thread(runtime))
         update = action(flat)
         if runtime.stream_writer is not NOBODY:
             domain = nodes.serving(flat["domain"]).domain
@@ -120,6 +127,31 @@ def telling(name: str, action: Node, nodes: DecideNodes) -> TellingNode:
         return step_update(update, state)
 
     return run
+
+
+def under_own_id(state: DecideState, nodes: DecideNodes, *, thread: str | None) -> DecideState:
+    """Return the state, under a new id if its own stands for another decision already.
+
+    That is so where a person forks a thread whose decision was recorded: the fork decides again.
+    The new id follows from the decision, so that a fork that is stopped and resumed has one row.
+
+    Args:
+        state: all of it but the decision.
+        nodes: conclude it, and know the ledger.
+        thread: of the run; None, or the decision's own id, for one that nobody forks.
+    """
+    if thread is None or thread == state["decision_id"]:
+        return state
+    decision = nodes.conclude(state)
+    try:
+        recorded = nodes.ledger.get(decision.decision_id)
+    except LedgerError:
+        return state
+    if recorded == decision:
+        return state
+    text = json.dumps(decision_to_json(decision), sort_keys=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:DIGEST_CHARS]
+    return {**state, "decision_id": f"{decision.decision_id}-{digest}"}
 
 
 def follow(state: NextChannel) -> str:
@@ -130,3 +162,7 @@ def follow(state: NextChannel) -> str:
 def entry(state: DecideChannels) -> str:
     """Return the node at which a half-finished decision enters, ``reset`` for a new one."""
     return state.get("enter") or "reset"
+
+
+def _thread(runtime: Runtime[DecideContext]) -> str | None:
+    return None if runtime.execution_info is None else runtime.execution_info.thread_id
