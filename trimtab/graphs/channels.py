@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from typing import Annotated, Any, TypedDict, cast
+from typing import Annotated, Any, cast
 
 from langgraph.types import Overwrite
+from typing_extensions import TypedDict
 
 from trimtab.graphs.state import ADDITIVE, DecideState
 from trimtab.records import Usage, usage_to_json

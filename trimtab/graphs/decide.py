@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 from langgraph.graph import END, START, StateGraph
@@ -11,7 +13,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Checkpointer
 
-from trimtab.errors import LedgerError
+from trimtab.errors import LedgerError, TrimtabError
 from trimtab.graphs.channels import (
     DecideChannels,
     NextChannel,
@@ -71,7 +73,8 @@ def build(
     def reset(state: DecideChannels, runtime: Runtime[DecideContext]) -> Update:
         # the engine passes None where the caller gives no context
         context = DecideContext() if runtime.context is None else runtime.context
-        update = nodes.reset(state_of(state), context)
+        with shown_by_servers(runtime):
+            update = nodes.reset(state_of(state), context)
         if runtime.stream_writer is not NOBODY:
             runtime.stream_writer(event("reset", update, canonical=str))
         return reset_update(update, state)
@@ -120,13 +123,29 @@ def telling(name: str, action: Node, nodes: DecideNodes) -> TellingNode:
         flat = state_of(state)
         if name == "record":
             flat = under_own_id(flat, nodes, thread=_thread(runtime))
-        update = action(flat)
+        with shown_by_servers(runtime):
+            update = action(flat)
         if runtime.stream_writer is not NOBODY:
             domain = nodes.serving(flat["domain"]).domain
             runtime.stream_writer(event(name, update, canonical=domain.canonical))
         return step_update(update, state)
 
     return run
+
+
+class ServedError(RuntimeError):
+    """An error of trimtab on a server, which would not show the message of another class."""
+
+
+@contextmanager
+def shown_by_servers(runtime: Runtime[DecideContext]) -> Iterator[None]:
+    """Let trimtab's errors through as they are, but on a server as :class:`ServedError`."""
+    try:
+        yield
+    except TrimtabError as error:
+        if runtime.server_info is None:
+            raise
+        raise ServedError(f"{type(error).__name__}: {error}") from error
 
 
 def under_own_id(state: DecideState, nodes: DecideNodes, *, thread: str | None) -> DecideState:

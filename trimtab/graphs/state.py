@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, TypedDict, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from trimtab.errors import InputError
 from trimtab.records import Mode
@@ -65,6 +66,10 @@ class DecideState(TypedDict, total=False):
 ADDITIVE = ("predictions", "steps")
 
 
+class BadContext(InputError, ValueError):
+    """A setting of a run cannot be used; a ``ValueError`` too: servers hide other messages."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecideContext:
     """Settings of one run; Studio shows them as a form."""
@@ -104,13 +109,13 @@ class DecideContext:
         for name, known in (("mode", get_args(Mode)), ("expert", get_args(Expert))):
             if getattr(self, name) not in known:
                 value = getattr(self, name)
-                raise InputError(f"{name}={value!r} is not known; use one of {list(known)}")
+                raise BadContext(f"{name}={value!r} is not known; use one of {list(known)}")
         if (self.mode == "adaptive") != (self.spend_usd_per_1000 is not None):
-            raise InputError(
+            raise BadContext(
                 f"spend_usd_per_1000={self.spend_usd_per_1000} with mode={self.mode!r}; give a "
                 "spending rate with mode='adaptive', and with that mode only"
             )
         for name in ("budget_usd", "budget_seconds", "budget_calls", "spend_usd_per_1000"):
             limit = getattr(self, name)
             if limit is not None and not limit >= 0:
-                raise InputError(f"{name}={limit} is not a limit; give at least 0, or none")
+                raise BadContext(f"{name}={limit} is not a limit; give at least 0, or none")
