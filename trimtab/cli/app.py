@@ -1,8 +1,8 @@
 """The command ``trimtab``: every subcommand, and how errors end it.
 
 Exit codes: 0 done, 1 a check failed, 2 an error that the message explains, 3 a peer of a
-benchmark is not installed. Heavy modules are imported inside the commands, so that ``--help``
-answers at once.
+benchmark is not installed, 4 the answer is degraded and the caller wants none such. Heavy modules
+are imported inside the commands, so that ``--help`` answers at once.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from trimtab.cli.llm import llm_app, record
 from trimtab.cli.output import console, emit
 from trimtab.cli.report import report
 from trimtab.cli.setup import setup_app
+from trimtab.cli.threads import threads_app
 from trimtab.errors import TrimtabError
 from trimtab.records import Mode
 
@@ -39,6 +40,7 @@ app.add_typer(bench_app, name="bench")
 app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(llm_app, name="llm")
+app.add_typer(threads_app, name="threads")
 app.command()(demo)
 app.command()(label)
 app.command()(record)
@@ -82,6 +84,12 @@ def decide(
         float | None, typer.Option(help="Of mode adaptive: USD per 1,000 decisions.")
     ] = None,
     bundle: BundleOption = None,
+    fail_on_degraded: Annotated[
+        bool,
+        typer.Option(
+            "--fail-on-degraded", help="Exit 4 if the LLM was gone and a small model stood in."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Decide on one text and print the answer with its trail."""
@@ -98,6 +106,8 @@ def decide(
     else:
         console.print(decision_table(decision, canonical))
         typer.echo(decision.answer)
+    if fail_on_degraded and decision.route.reason == "degraded":
+        raise typer.Exit(4)
 
 
 @app.command()
@@ -189,7 +199,7 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to bind to.")] = 8765,
     bundle: BundleOption = None,
 ) -> None:
-    """Serve the HTTP API on loopback."""
+    """Serve the HTTP API; on other addresses than loopback with a key (TRIMTAB_API_KEY)."""
     from trimtab.app.serve import run
 
     run(host=host, port=port, bundles=named_bundles(bundle))

@@ -129,6 +129,18 @@ def ledger(
     show(run(rounds=rounds, seed=seed), as_json=as_json)
 
 
+@bench_app.command()
+def graph(
+    rounds: Annotated[int, typer.Option(help="Turns of each way to a decision.")] = 25,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure decisions per CPU-second: SDK, graph, SQLite threads, beside empty graphs."""
+    from trimtab.bench.graph import run
+
+    show(run(rounds=rounds, seed=seed), as_json=as_json)
+
+
 @bench_app.command(name="import")
 def imports(as_json: Json = False) -> None:
     """Measure what ``import trimtab`` costs."""

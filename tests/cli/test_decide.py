@@ -1,0 +1,41 @@
+"""``trimtab decide``: the exit code tells a caller who wants no stand-in."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.loopback import choosing, refusing, serving
+from trimtab.cli.app import app
+
+GONE = refusing(429, retry_after="3600")
+"""Too long to wait for: the call fails at once."""
+
+
+@pytest.mark.parametrize(
+    ("reply", "options", "code"),
+    [
+        (GONE, ["--fail-on-degraded"], 4),
+        (GONE, [], 0),
+        (choosing("out_of_scope"), ["--fail-on-degraded"], 0),
+    ],
+)
+def test_degraded_answer_ends_with_4_where_it_was_asked_for(
+    reply: object,
+    options: list[str],
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with serving(lambda request: reply) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("TRIMTAB_LLM_MODEL", "gpt-4o-mini-2024-07-18")
+        monkeypatch.setenv("TRIMTAB_LEDGER", str(tmp_path / "ledger.sqlite"))
+        monkeypatch.setenv("TRIMTAB_CERTIFICATES", str(tmp_path / "certificates"))
+        result = CliRunner().invoke(app, ["decide", "solve this sudoku", "--json", *options])
+    assert result.exit_code == code, result.output
+    decision = json.loads(result.output.splitlines()[-1])
+    assert (decision["route"]["reason"] == "degraded") == (reply is GONE)
