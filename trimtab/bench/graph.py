@@ -40,7 +40,9 @@ BARS = (
 START_S = 10.0
 
 
-def run(*, seed: int = 0, rounds: int = 25, texts: int = 60, requests: int = 200) -> dict[str, Any]:
+def run(
+    *, seed: int = 0, rounds: int = 15, texts: int = 200, requests: int = 200
+) -> dict[str, Any]:
     """Return the rates of every way to a decision, and the graphs beside the empty ones.
 
     Args:

@@ -131,7 +131,7 @@ def ledger(
 
 @bench_app.command()
 def graph(
-    rounds: Annotated[int, typer.Option(help="Turns of each way to a decision.")] = 25,
+    rounds: Annotated[int, typer.Option(help="Turns of each way to a decision.")] = 15,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
