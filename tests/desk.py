@@ -125,6 +125,7 @@ def desk_serving(
         rule=PromiseRule(certificate=certificate(threshold), audit_rate=audit_rate),
         spending=SpendingRule(),
         expert=lambda: expert,
+        expert_id="truth",
         expert_price_usd=lambda: TruthfulExpert.price_usd,
         retriever=ReferenceRetriever(),
         bundle_id="b" * 64,

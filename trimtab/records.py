@@ -22,6 +22,7 @@ Reason = Literal[
     "forced",
     "human",
     "degraded",
+    "spending",
 ]
 Mode = Literal["auto", "neural_only", "llm_only", "adaptive"]
 OutcomeSource = Literal["solver", "checker", "expert", "judge", "user"]
@@ -217,8 +218,7 @@ def usage_from_json(plain: Mapping[str, Any]) -> Usage:
     return Usage(**plain)
 
 
-# written out by hand: dataclasses.asdict copies deeply and costs ten times as much, and every
-# decision passes here several times
+# by hand: dataclasses.asdict costs ten times as much, and every decision passes here several times
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """What an evaluator says of one decision: ``name`` tells what, ``value`` how much."""

@@ -15,12 +15,12 @@ from trimtab.agents.promise import Promise
 from trimtab.agents.routing import PromiseRule
 from trimtab.agents.simulated import SimulatedExpert
 from trimtab.app.audits import Auditor
-from trimtab.app.certify import certificate_path, read_certificate
+from trimtab.app.certificates import read_certificate
 from trimtab.domains.choices import Choices, ChoiceState
 from trimtab.errors import BundleError, ConfigError, InputError, LLMUnavailable
 from trimtab.ledger import SqliteLedger
 from trimtab.pricing import load_prices
-from trimtab.records import Passage, Prediction
+from trimtab.records import Budget, Passage, Prediction
 from trimtab.settings import Settings, load_settings
 
 TEXTS = [f"request {number}" for number in range(900)]
@@ -86,6 +86,7 @@ def opened(tmp_path: Path, settings: Settings) -> Iterator[Opener]:
             domain=DOMAIN,
             agents=(CalibratedAgent(sure),),
             rule=PromiseRule(),
+            expert_id=expert.tier,
             retriever=None,
         )
         ledger = SqliteLedger(tmp_path / f"ledger{len(clients)}.sqlite")
@@ -121,20 +122,20 @@ def test_before_a_certificate_the_llm_is_always_asked(opened: Opener) -> None:
 def test_certificate_lets_sure_answers_through_and_keeps_its_promise(opened: Opener) -> None:
     client = opened(sure=0.7, llm=0.95)
     decide(client, TEXTS[:500])
-    issued = client.certify("letters", Promise(loss=0.02, window=375))
+    issued = client.certify("letters", Promise(loss=0.03, window=375))
     assert issued.certificate.certified
     assert issued.certificate.n == 375
     later = [client.decide("letters", text) for text in TEXTS[500:]]
     asked = [decision for decision in later if decision.route.agent == "llm"]
     assert len(asked) < 0.5 * len(later)
     right = sum(decision.answer == REFERENCES[decision.state] for decision in later)
-    assert right / len(later) > 0.95 - 0.02
+    assert right / len(later) > 0.95 - 0.03
 
 
 def test_useless_llm_is_refused(opened: Opener) -> None:
     client = opened(sure=1.0, llm=0.5)
-    decide(client, TEXTS[:80])
-    issued = client.certify("letters", Promise(loss=0.02, window=80))
+    decide(client, TEXTS[:60])
+    issued = client.certify("letters", Promise(loss=0.02, window=60))
     assert issued.certificate.refused
     decision = client.decide("letters", TEXTS[100])
     assert (decision.route.agent, decision.route.reason) == ("policy", "refused")
@@ -143,7 +144,7 @@ def test_useless_llm_is_refused(opened: Opener) -> None:
 def test_useless_small_models_stay_uncertified(opened: Opener) -> None:
     client = opened(sure=0.0, llm=0.95)
     decide(client, TEXTS[:300])
-    issued = client.certify("letters", Promise(loss=0.02, window=225))
+    issued = client.certify("letters", Promise(loss=0.03, window=300))
     assert not issued.certificate.refused
     later = [client.decide("letters", text) for text in TEXTS[300:500]]
     assert sum(decision.route.agent == "llm" for decision in later) >= 0.95 * len(later)
@@ -151,9 +152,9 @@ def test_useless_small_models_stay_uncertified(opened: Opener) -> None:
 
 def test_audits_reach_the_ledger_off_the_callers_path(opened: Opener) -> None:
     client = opened(sure=1.0, llm=0.5)
-    decide(client, TEXTS[:80])
-    client.certify("letters", Promise(loss=0.02, window=80))
-    returned = {d.decision_id: d for d in (client.decide("letters", t) for t in TEXTS[80:280])}
+    decide(client, TEXTS[:60])
+    client.certify("letters", Promise(loss=0.02, window=60))
+    returned = {d.decision_id: d for d in (client.decide("letters", t) for t in TEXTS[60:260])}
     client.flush()
     audited = [d for d, _ in client.ledger.scan() if d.audit]
     assert 20 <= len(audited) <= 60  # a fifth of 200
@@ -166,19 +167,19 @@ def test_audits_reach_the_ledger_off_the_callers_path(opened: Opener) -> None:
 
 def test_next_client_finds_the_certificate(opened: Opener, settings: Settings) -> None:
     client = opened(sure=1.0, llm=0.5)
-    decide(client, TEXTS[:80])
-    client.certify("letters", Promise(loss=0.02, window=80))
+    decide(client, TEXTS[:60])
+    client.certify("letters", Promise(loss=0.02, window=60))
     other = opened(sure=1.0, llm=0.5)
     assert other.decide("letters", TEXTS[100]).route.reason == "refused"
 
 
 def test_every_window_asks_for_more(opened: Opener) -> None:
-    client = opened(sure=0.7, llm=0.95)
-    promise = Promise(loss=0.02, window=150)
-    decide(client, TEXTS[:200])
+    client = opened(sure=0.0, llm=0.9)
+    promise = Promise(loss=0.05, window=180)
+    decide(client, TEXTS[:240])
     first = client.certify("letters", promise)
     assert client.certify("letters", promise) == first
-    decide(client, TEXTS[200:300])
+    decide(client, TEXTS[240:480])
     second = client.certify("letters", promise)
     assert (first.attempt, second.attempt) == (1, 2)
     assert second.certificate.confidence > first.certificate.confidence > promise.confidence
@@ -186,21 +187,74 @@ def test_every_window_asks_for_more(opened: Opener) -> None:
 
 def test_certificate_of_another_bundle_is_refused(opened: Opener, settings: Settings) -> None:
     client = opened(sure=1.0, llm=0.5)
-    decide(client, TEXTS[:80])
-    client.certify("letters", Promise(loss=0.02, window=80))
-    path = certificate_path(settings.certificates, domain="letters", bundle_id="b" * 64)
-    with pytest.raises(BundleError, match="bundle"):
-        read_certificate(path, bundle_id="c" * 64)
+    decide(client, TEXTS[:60])
+    client.certify("letters", Promise(loss=0.02, window=60))
+    [path] = settings.certificates.iterdir()
+    for wrong in ({"bundle_id": "c" * 64}, {"domain": "other"}, {"llm": "gpt-4o"}):
+        with pytest.raises(BundleError, match=next(iter(wrong))):
+            read_certificate(path, **wrong)
     path.write_text(path.read_text(encoding="utf-8")[:40], encoding="utf-8")
     with pytest.raises(InputError, match="certify again"):
         read_certificate(path)
 
 
-def test_missing_labels_are_counted(opened: Opener) -> None:
+def test_missing_labels_count_as_losses(opened: Opener) -> None:
     client = opened(sure=0.7, llm=0.95)
-    decide(client, TEXTS[:100], label=False)
-    with pytest.raises(InputError, match=r"of 100 requests need a label.*trimtab label"):
-        client.certify("letters", Promise(loss=0.02, window=75))
+    decide(client, TEXTS[:600], label=False)
+    issued = client.certify("letters", Promise(loss=0.02, window=450))
+    assert issued.unlabelled > 0
+    assert not issued.certificate.certified
+
+
+def test_certificate_of_one_llm_does_not_hold_for_another(opened: Opener) -> None:
+    client = opened(sure=1.0, llm=0.5)
+    decide(client, TEXTS[:60])
+    assert client.certify("letters", Promise(loss=0.02, window=60)).certificate.refused
+    better = opened(sure=1.0, llm=1.0)
+    assert better.decide("letters", TEXTS[100]).route.reason == "uncertified"
+
+
+def test_another_promise_on_the_same_requests_is_refused(opened: Opener) -> None:
+    client = opened(sure=0.7, llm=0.95)
+    decide(client, TEXTS[:60])
+    client.certify("letters", Promise(loss=0.02, window=60))
+    with pytest.raises(ConfigError, match="window=60"):
+        client.certify("letters", Promise(loss=0.02, window=70))
+
+
+def test_window_that_cannot_certify_is_refused(opened: Opener) -> None:
+    client = opened(sure=0.7, llm=0.95)
+    decide(client, TEXTS[:60])
+    with pytest.raises(ConfigError, match="use at least"):
+        client.certify("letters", Promise(loss=0.02, window=100))
+
+
+def test_filling_window_does_not_undo_a_full_one(opened: Opener) -> None:
+    client = opened(sure=0.7, llm=0.95)
+    promise = Promise(loss=0.03, window=300)
+    decide(client, TEXTS[:400])
+    full = client.certify("letters", promise)
+    assert full.certificate.certified
+    decide(client, TEXTS[400:])
+    assert client.certify("letters", promise) == full
+
+
+@pytest.mark.parametrize("limits", [Budget(usd=1.0), Budget(calls=5), Budget(seconds=60.0)])
+def test_limited_requests_are_not_taken_for_uniform_ones(opened: Opener, limits: Budget) -> None:
+    client = opened(sure=0.7, llm=0.95)
+    decision = client.decide("letters", TEXTS[0], budget=limits)
+    assert (decision.route.agent, decision.route.reason) == ("llm", "uncertain")
+
+
+def test_closing_waits_for_audits(opened: Opener, settings: Settings) -> None:
+    client = opened(sure=1.0, llm=0.5)
+    decide(client, TEXTS[:60])
+    client.certify("letters", Promise(loss=0.02, window=60))
+    client.decide_many("letters", TEXTS[80:200])
+    client.close()
+    audited = [d for d, _ in client.ledger.scan() if d.audit]
+    assert audited
+    assert all(d.predictions[-1].agent == "llm" for d in audited)
 
 
 def test_agreement_needs_no_labels(opened: Opener) -> None:

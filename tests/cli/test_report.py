@@ -13,7 +13,7 @@ from tests.evals.goldens import assert_golden
 from tests.evals.promised import certificate, cold_start, kept, promises
 from tests.evals.test_report import mixed
 from tests.evals.traffic import stream
-from trimtab.app.certify import certificate_path
+from trimtab.app.certificates import certificate_path
 from trimtab.cli.report import print_report, report
 from trimtab.errors import ConfigError, InputError, LedgerError
 from trimtab.evals.document import report_from_json
@@ -141,9 +141,14 @@ def test_kept_certificates_belong_to_the_settings_own_ledger(
     folder = load_settings().certificates
     folder.mkdir()
     bundle_id = start[0][0].bundle_id
-    file = certificate_path(folder, domain="promised", bundle_id=bundle_id)
+    file = certificate_path(
+        folder, domain="promised", bundle_id=bundle_id, llm=start[0][0].predictions[-1].tier
+    )
     file.write_text(json.dumps(plain), encoding="utf-8")
     own = CliRunner().invoke(app, [], catch_exceptions=False).stdout
     assert "certified on 200 requests" in " ".join(own.split())
-    named = CliRunner().invoke(app, ["--ledger", str(path)], catch_exceptions=False).stdout
+    same = CliRunner().invoke(app, ["--ledger", str(path)], catch_exceptions=False).stdout
+    assert same == own
+    moved = path.rename(path.with_name("moved.sqlite"))
+    named = CliRunner().invoke(app, ["--ledger", str(moved)], catch_exceptions=False).stdout
     assert "No certificate yet" in named

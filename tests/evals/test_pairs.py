@@ -92,12 +92,13 @@ def test_an_answer_in_words_equals_the_index_it_names() -> None:
     assert not found.differs
 
 
-def test_redacted_requests_and_other_bundles_are_left_out() -> None:
+def test_redacted_requests_keep_their_place_and_other_bundles_are_left_out() -> None:
     forgotten = replace(cold(0, 1), state="")
     foreign = replace(cold(0, 1, number=1), bundle_id="c" * 64)
     rows = [(forgotten, None), (foreign, None), (cold(0, 1, number=2), None)]
     found = uniform_pairs(rows, bundle_id="b" * 64)
-    assert [p.decision.decision_id for p in found] == ["assistant-00002"]
+    # redacting must not choose among the requests of a window
+    assert [p.decision.decision_id for p in found] == ["assistant-00000", "assistant-00002"]
 
 
 def test_a_lost_audit_is_no_pair() -> None:

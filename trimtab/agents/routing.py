@@ -101,6 +101,8 @@ class SpendingRule:
         self._order: deque[float] = deque()
         self._sorted: list[float] = []
         self._saved_usd = 0.0
+        self._spent_usd = 0.0
+        self._answers = 0
 
     def route(
         self, predictions: Sequence[Prediction], *, usd_per_1000: float, price_usd: float
@@ -117,8 +119,10 @@ class SpendingRule:
             raise InputError("mode='adaptive' needs an answer of the small models; none was made")
         confidence = best.confidence or 0.0
         earned = usd_per_1000 / 1000.0
-        share = 1.0 if price_usd <= 0.0 else min(1.0, earned / price_usd)
         with self._lock:
+            # the estimate is an upper one: the share follows what answers really cost
+            mean_usd = self._spent_usd / self._answers if self._answers else price_usd
+            share = 1.0 if mean_usd <= 0.0 else min(1.0, earned / mean_usd)
             self._saved_usd = min(self._saved_usd + earned, SAVED_ANSWERS * price_usd + earned)
             self._remember(confidence)
             cut = self._sorted[min(len(self._sorted) - 1, int(share * len(self._sorted)))]
@@ -128,18 +132,16 @@ class SpendingRule:
             if wanted and paid:
                 self._saved_usd -= price_usd
         if wanted and paid:
-            return Route(agent=self._expert, reason="uncertain", confidence=None, threshold=cut)
-        return Route(
-            agent=best.agent,
-            reason="budget" if wanted else "confident",
-            confidence=best.confidence,
-            threshold=cut,
-        )
+            return Route(agent=self._expert, reason="spending", confidence=None, threshold=cut)
+        return Route(agent=best.agent, reason="spending", confidence=best.confidence, threshold=cut)
 
     def settle(self, *, estimate_usd: float, cost_usd: float) -> None:
         """Give back what an answer cost less than its estimate, or take what it cost more."""
         with self._lock:
             self._saved_usd += estimate_usd - cost_usd
+            if cost_usd > 0.0:
+                self._spent_usd += cost_usd
+                self._answers += 1
 
     def _remember(self, confidence: float) -> None:
         self._order.append(confidence)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
-from trimtab.errors import LLMError
+from trimtab.errors import TrimtabError
 from trimtab.graphs.serving import FEW_SHOT, Serving
 from trimtab.protocols import Ledger
 from trimtab.records import Decision, Passage
 
+CLOSING_S = 60.0
 KEPT = 10_000
-"""Ended audits whose errors are remembered until the next flush."""
+"""Audits that may wait at once; older ones are not waited for any more."""
 
 logger = logging.getLogger(__name__)
 
@@ -20,32 +22,47 @@ logger = logging.getLogger(__name__)
 class Auditor:
     """Asks the LLM about audited decisions on a thread of its own and keeps its answers.
 
-    An audit whose LLM gives no usable answer is lost: logged and counted in ``lost``.
+    An audit that fails is lost: logged and counted in ``lost``.
     """
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
+        self._opening = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._queued: deque[Future[None]] = deque(maxlen=KEPT)
         self.lost = 0
 
     def submit(self, decision: Decision, serving: Serving) -> None:
         """Queue the audit of a decision; returns at once."""
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(1, thread_name_prefix="trimtab-audit")
+        with self._opening:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(1, thread_name_prefix="trimtab-audit")
         self._queued.append(self._pool.submit(self._audit, decision, serving))
 
     def flush(self) -> None:
-        """Return once every audit that was queued has ended; raises what one of them raised."""
+        """Return once every audit that was queued has ended."""
         while self._queued:
             self._queued.popleft().result()
 
-    def close(self) -> None:
-        """End the running audit; drop those that have not begun."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self, *, within_s: float = CLOSING_S) -> None:
+        """Wait for what is queued, at most so long; what has not begun by then is lost."""
+        if self._pool is None:
+            return
+        wait(self._queued, timeout=within_s)
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        dropped = sum(future.cancelled() for future in self._queued)
+        if dropped:
+            self.lost += dropped
+            logger.warning("%d audits are lost: the client was closed before them", dropped)
 
     def _audit(self, decision: Decision, serving: Serving) -> None:
+        try:
+            self._ask(decision, serving)
+        except TrimtabError as error:
+            self.lost += 1
+            logger.warning("the audit of decision %s is lost: %s", decision.decision_id, error)
+
+    def _ask(self, decision: Decision, serving: Serving) -> None:
         agent = serving.expert()
         self._ledger.flush()
         kept = self._ledger.get(decision.decision_id)
@@ -55,10 +72,5 @@ class Auditor:
         if agent.reads_context and serving.retriever is not None:
             context = [serving.retriever.retrieve(decision.state, k=FEW_SHOT)]
         state = serving.domain.from_text(decision.state)
-        try:
-            [prediction] = agent.predict([state], context=context)
-        except LLMError as error:
-            self.lost += 1
-            logger.warning("the audit of decision %s is lost: %s", decision.decision_id, error)
-            return
+        [prediction] = agent.predict([state], context=context)
         self._ledger.audit(decision.decision_id, prediction).result()

@@ -6,6 +6,7 @@ the expert is asked: a compiled graph costs a hundred times what the small model
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -17,7 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Promise
 from trimtab.app.audits import Auditor
-from trimtab.app.certify import Against, CertificateBook, issue
+from trimtab.app.certificates import CertificateBook
+from trimtab.app.certify import Against, issue
 from trimtab.app.fast_path import AskHuman, FastPath
 from trimtab.app.metrics import Metrics
 from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, shipped_bundle
@@ -72,6 +74,7 @@ class Trimtab:
     ) -> None:
         self.settings = settings or load_settings()
         self._ask_human = ask_human
+        self._swapping = threading.Lock()
         self._llm = LLM(self.settings)
         if not bundles and not servings:
             bundles = {"assistant": shipped_bundle("assistant")}
@@ -97,7 +100,7 @@ class Trimtab:
         self.fast_path = FastPath(nodes, ask_human)
         self.certificates = CertificateBook(self.settings.certificates)
         for name, serving in served.items():
-            kept = self.certificates.load(name, serving.bundle_id)
+            kept = self.certificates.load(name, bundle_id=serving.bundle_id, llm=serving.expert_id)
             if kept is not None:
                 self._route_by(kept)
 
@@ -224,15 +227,18 @@ class Trimtab:
             against: ``gold`` compares with outcomes, ``agreement`` takes the LLM to be right.
 
         Raises:
-            InputError: too few uniform requests, or some need a label first.
+            ConfigError: another promise is bet on already, or no such window can certify it.
+            InputError: too few uniform requests.
         """
         self.flush()
         serving = self.nodes.serving(domain)
+        self.certificates.check_plan(domain, promise, against=against)
         issued = issue(
             self.ledger.scan(domain=domain),
             promise,
             domain=domain,
             bundle_id=serving.bundle_id,
+            llm=serving.expert_id,
             canonical=serving.domain.canonical,
             against=against,
         )
@@ -287,6 +293,7 @@ class Trimtab:
     def _route_by(self, issued: Issued) -> None:
         """Route by a certificate from now on; decisions under way keep the rule they began with."""
         rule = issued.rule(audit_rate=self.settings.audit_rate)
-        served = replace(self.nodes.serving(issued.domain), rule=rule)
-        nodes = replace(self.nodes, servings={**self.nodes.servings, issued.domain: served})
-        self.fast_path = FastPath(nodes, self._ask_human)
+        with self._swapping:
+            served = replace(self.nodes.serving(issued.domain), rule=rule)
+            nodes = replace(self.nodes, servings={**self.nodes.servings, issued.domain: served})
+            self.fast_path = FastPath(nodes, self._ask_human)

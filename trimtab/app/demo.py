@@ -19,6 +19,7 @@ import numpy as np
 
 from trimtab.agents.promise import Promise
 from trimtab.agents.simulated import SimulatedExpert
+from trimtab.app.certify import MIN_PAIRS
 from trimtab.app.client import Trimtab
 from trimtab.app.demo_figures import by_tier, is_right, rate, verbatim
 from trimtab.app.serving import LLM, bundle_servings, shipped_recording
@@ -137,7 +138,7 @@ class Demo:
             prices=load_prices(self.settings),
             seed=SEED,
         )
-        earning = replace(live, expert=lambda: expert, retriever=None)
+        earning = replace(live, expert=lambda: expert, expert_id=expert.tier, retriever=None)
         return Trimtab(
             servings={STREAM: live, LIVE: live, EARN: earning},
             ledger=SqliteLedger(self.ledger_file),
@@ -182,7 +183,11 @@ class Demo:
         answers = [d.predictions[-1] for _, d in answered]
         usage = sum((answer.usage for answer in answers), Usage())
         count = max(1, len(answers))
-        verdict = self._certify(LIVE, replace(PROMISE, window=LLM_REQUESTS)) if answered else None
+        verdict = (
+            self._certify(LIVE, replace(PROMISE, window=LLM_REQUESTS))
+            if len(answered) >= MIN_PAIRS
+            else None
+        )
         return {
             "model": answers[0].tier if answers else None,
             "recorded": self.recorded,
@@ -238,8 +243,7 @@ class Demo:
 
     def _certify(self, domain: str, promise: Promise) -> dict[str, Any]:
         """Return the router's verdict on the LLM of a domain, and route by it from now on."""
-        issued = self.client.certify(domain, promise)
-        return {"asked": issued.asked, **issued.certificate.to_json()}
+        return self.client.certify(domain, promise).verdict()
 
     def _says(self, prediction: Prediction, row: LabelledText) -> bool:
         return self.table.domain.canonical(prediction.action) == row.label

@@ -159,6 +159,7 @@ def choices_serving(
         rule=PromiseRule(),
         spending=SpendingRule(),
         expert=OncePerDomain(expert, domain),
+        expert_id=model_id,
         expert_price_usd=expert_price_usd,
         retriever=policy.example_index(),
         bundle_id=bundle.bundle.bundle_id,

@@ -38,6 +38,8 @@ PROMISE_LOSS = 0.02
 CONFIDENCE = 0.95
 WINDOW = 600
 LOOK_EVERY = 50
+FIRST_LOOK = WINDOW // 3 + 40
+"""Requests before the first look: those that are fitted on, and some to spare for bad replies."""
 PRICED_AS = "gpt-4o-2024-08-06"
 POLICIES = ("trained", "untrained")
 CLINC150 = Path("data") / "clinc150.jsonl.gz"
@@ -89,6 +91,9 @@ def run(
     """
     if policy not in POLICIES:
         raise ConfigError(f"--policy {policy!r} is not known; use one of {list(POLICIES)}")
+    if cold_start <= FIRST_LOOK:
+        raise ConfigError(f"--cold-start {cold_start} is too short; give more than {FIRST_LOOK}")
+    _expert_accuracy(expert)
     say = progress or (lambda line: None)
     settings = load_settings()
     columns = {
@@ -108,7 +113,12 @@ def run(
         domain = _train(rows, bundle, policy=policy, seed=seed, settings=settings, say=say)
         llm = LLM(settings)
         factory = _expert(expert, domain, settings=settings, seed=seed, llm=llm)
-        served = bundle_servings({domain.name: bundle}, settings=settings, expert=factory)
+        served = {
+            name: replace(serving, expert_id=serving.expert_id if expert == "live" else expert)
+            for name, serving in bundle_servings(
+                {domain.name: bundle}, settings=settings, expert=factory
+            ).items()
+        }
         ledger = SqliteLedger(folder / "ledger.sqlite")
         try:
             # audits are drawn by id: numbered ids make every run draw the same
@@ -198,15 +208,9 @@ def _train(
 def _expert(
     expert: str, domain: Choices, *, settings: Settings, seed: int, llm: LLM
 ) -> ExpertFactory:
-    kind, _, accuracy = expert.partition(":")
-    if expert == "live":
+    probability = _expert_accuracy(expert)
+    if probability is None:
         return llm.agent
-    try:
-        probability = float(accuracy) if kind == "simulated" else -1.0
-    except ValueError:
-        probability = -1.0
-    if not 0.0 <= probability <= 1.0:
-        raise ConfigError(f"--expert {expert!r} is not known; use live, or simulated:0.95")
     simulated = SimulatedExpert(
         domain,
         accuracy=probability,
@@ -221,6 +225,20 @@ def _expert(
     return make
 
 
+def _expert_accuracy(expert: str) -> float | None:
+    """Return the accuracy of a simulated expert, None for the live LLM."""
+    if expert == "live":
+        return None
+    kind, _, accuracy = expert.partition(":")
+    try:
+        probability = float(accuracy) if kind == "simulated" else -1.0
+    except ValueError:
+        probability = -1.0
+    if not 0.0 <= probability <= 1.0:
+        raise ConfigError(f"--expert {expert!r} is not known; use live, or simulated:0.95")
+    return probability
+
+
 def _cold_start(
     client: Trimtab, domain: str, rows: Sequence[LabelledText], say: Progress
 ) -> Issued:
@@ -233,8 +251,8 @@ def _cold_start(
     for start in range(0, len(rows), LOOK_EVERY):
         part = rows[start : start + LOOK_EVERY]
         _decide(client, domain, part)
-        if start + len(part) <= promise.window // 3:
-            continue  # the part that is fitted on
+        if start + len(part) <= FIRST_LOOK:
+            continue
         issued = client.certify(domain, promise)
         say(f"cold start: {start + len(part)} requests, wealth {issued.certificate.wealth:.3g}")
         if issued.certificate.certified:

@@ -179,8 +179,7 @@ def certify(
         plain = issued.to_json()
         emit(plain, schema=plain.pop("schema"))
     else:
-        verdict = {"asked": issued.asked, **issued.certificate.to_json()}
-        console.print(verdict_sentence(verdict), soft_wrap=True)
+        console.print(verdict_sentence(issued.verdict()), soft_wrap=True)
     if not issued.certificate.certified:
         raise typer.Exit(1)
 

@@ -13,7 +13,7 @@ from trimtab.cli.output import console, emit
 bench_app = typer.Typer(help="Measure, beside peers and bars, in one form.", no_args_is_help=True)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
-Seed = Annotated[int, typer.Option(help="Seed of every draw.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every draw.")]
 
 
 @bench_app.command()

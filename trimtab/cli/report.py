@@ -53,7 +53,8 @@ def report(
     with SqliteLedger(path, create=False) as opened:
         rows = list(opened.scan(domain=domain))
     # kept certificates are about the traffic of the settings' own ledger
-    kept = [] if ledger is not None else kept_certificates(rows, settings.certificates)
+    own = ledger is None or ledger.resolve() == settings.ledger.resolve()
+    kept = kept_certificates(rows, settings.certificates) if own else []
     certificates = named_certificates(certificate or kept)
     built = build_report(rows, volume=volume, certificates=certificates)
     if domain is not None and not built.domains:
@@ -71,13 +72,17 @@ def report(
 
 
 def kept_certificates(rows: Iterable[Row], folder: Path) -> list[Path]:
-    """Return the files that ``trimtab certify`` keeps for the weights that answer each domain."""
-    from trimtab.app.certify import certificate_path
+    """Return the certificates kept for each domain's newest weights and LLM."""
+    from trimtab.app.certificates import certificate_path
 
-    newest = {decision.domain: decision.bundle_id for decision, _ in rows}
+    newest: dict[str, tuple[str, str]] = {}
+    for decision, _ in rows:
+        asked = [p.tier for p in decision.predictions if p.agent == "llm"]
+        known = newest.get(decision.domain, ("", ""))[1]
+        newest[decision.domain] = (decision.bundle_id, asked[-1] if asked else known)
     paths = [
-        certificate_path(folder, domain=domain, bundle_id=bundle_id)
-        for domain, bundle_id in newest.items()
+        certificate_path(folder, domain=domain, bundle_id=bundle_id, llm=llm)
+        for domain, (bundle_id, llm) in newest.items()
     ]
     return [path for path in paths if path.exists()]
 

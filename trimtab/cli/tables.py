@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.table import Table
 
 from trimtab.records import Decision
-from trimtab.stats.betting import LARGEST_BET
 
 
 def decision_table(decision: Decision, canonical: Callable[[int | str], str]) -> Table:
@@ -47,12 +45,17 @@ def verdict_sentence(verdict: Mapping[str, Any] | None) -> str:
     """Return what a certificate says, in words.
 
     Args:
-        verdict: a certificate's fields, and ``asked``, the confidence that was asked for.
+        verdict: a certificate's fields, with ``asked``, the confidence that was asked for, and
+            ``unlabelled``; None where there were too few answers for one.
     """
     if verdict is None:
-        return "no verdict: the LLM gave no readable answer"
+        return "no verdict: the LLM gave too few readable answers"
     points = f"{verdict['loss'] * 100:g} points"
-    seen = f"on {verdict['n']} requests drawn uniformly, {verdict['labels']} labels needed"
+    seen = f"on {verdict['n']} requests drawn uniformly, against {verdict['against']}"
+    if verdict["labels"]:
+        seen += f", {verdict['labels']} labels needed"
+    if verdict["unlabelled"]:
+        seen += f", {verdict['unlabelled']} missing labels counted as losses: trimtab label"
     if verdict["refused"]:
         return (
             f"refused: never asking the LLM is at most {points} below always asking it, with "
@@ -64,9 +67,8 @@ def verdict_sentence(verdict: Mapping[str, Any] | None) -> str:
             f"{verdict['asked']:.0%} confidence ({seen}); the LLM is asked on "
             f"{verdict['llm_share']:.0%} of them"
         )
-    least = math.ceil(math.log(verdict["needed"]) / math.log1p(LARGEST_BET * verdict["loss"]))
     return (
-        f"not certified: {seen}, the bet against a loss of {points} grew to "
-        f"{verdict['wealth']:.3g} of the {verdict['needed']:.3g} needed (at least {least} requests "
-        "settle it where the answers hardly differ); until then the LLM is always asked"
+        f"not certified ({seen}): the bet against a loss of {points} grew to "
+        f"{verdict['wealth']:.3g} of the {verdict['needed']:.3g} needed; until then the LLM is "
+        "always asked"
     )

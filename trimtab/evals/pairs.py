@@ -11,7 +11,6 @@ from math import isnan, nan
 
 from trimtab.agents.routing import most_confident
 from trimtab.evals.items import EXPERTS, LLM, Canonical, Row, Words, drawn_uniformly
-from trimtab.ledger import REDACTED
 from trimtab.records import Decision, OutcomeSource, Prediction
 
 _NO_ANSWERS: Mapping[str, Prediction] = {}
@@ -69,8 +68,8 @@ def uniform_pairs(
     pairs = []
     for row in found:
         decision = row[0]
-        # what was said of a redacted request cannot be judged any more
-        if decision.state != REDACTED and bundle_id in (None, decision.bundle_id):
+        # a redacted request keeps its place: dropping it would choose among requests
+        if bundle_id in (None, decision.bundle_id):
             pair = _pair(row, words, always_llm.get(decision.decision_id))
             if pair is not None:
                 pairs.append(pair)

@@ -22,7 +22,7 @@ from trimtab.stats import Estimate, bootstrap_means, interval, proportion
 
 State = Literal["none", "uncertified", "failed", "certified", "refused"]
 
-_NOT_ROUTED = ("uncertified", "forced", "human")
+_NOT_ROUTED = ("uncertified", "forced", "human", "spending")
 """Reasons of decisions that no certificate routed, and no audit was drawn for."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from trimtab.agents.routing import most_confident
@@ -21,8 +22,17 @@ def choose_route(state: DecideState, trail: Sequence[Prediction], serving: Servi
         return Route(agent=state["expert"], reason="forced", confidence=None, threshold=None)
     rate = state["spend_usd_per_1000"]
     if rate is None:
-        return serving.rule.route(trail)
+        route = serving.rule.route(trail)
+        if route.reason == "uncertified" and _is_selected(state):
+            # a limit or a caller chose among requests: such rows must not pass for uniform ones
+            return replace(route, reason="uncertain")
+        return route
     return serving.spending.route(trail, usd_per_1000=rate, price_usd=serving.expert_price_usd())
+
+
+def _is_selected(state: DecideState) -> bool:
+    limited = any(limit is not None for limit in state["budget"].values())
+    return limited or state["expert"] == "human"
 
 
 def best_route(trail: Sequence[Prediction], reason: Reason, threshold: float | None) -> Route:

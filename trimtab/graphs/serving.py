@@ -26,6 +26,7 @@ class Serving:
         rule: decides between their answer and the expert in mode ``auto``.
         spending: does so in mode ``adaptive``.
         expert: gives the LLM agent; called on first use only, because opening it may be slow.
+        expert_id: the LLM, as its predictions' tier names it; certificates hold for it alone.
         expert_price_usd: upper estimate of what one answer of the LLM costs.
         retriever: finds labelled examples for agents that read context; None for no examples.
         bundle_id: the released weights.
@@ -37,6 +38,7 @@ class Serving:
     rule: RoutingRule
     spending: SpendingRule
     expert: Callable[[], AnyAgent]
+    expert_id: str
     expert_price_usd: Callable[[], float]
     retriever: Retriever | None
     bundle_id: str

@@ -1,0 +1,98 @@
+"""Certificates kept as files: one for each domain, bundle and LLM."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+from trimtab.agents.issued import Issued
+from trimtab.agents.promise import Promise
+from trimtab.app.certify import AGREEMENT, Against
+from trimtab.errors import BundleError, ConfigError, InputError
+
+
+class CertificateBook:
+    """The certificates of a client, by domain, and the folder that keeps them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.issued: dict[str, Issued] = {}
+
+    def load(self, domain: str, *, bundle_id: str, llm: str) -> Issued | None:
+        """Return what is kept for a domain, its bundle and its LLM, None where there is nothing."""
+        path = certificate_path(self._folder, domain=domain, bundle_id=bundle_id, llm=llm)
+        if path.exists():
+            self.issued[domain] = read_certificate(
+                path, domain=domain, bundle_id=bundle_id, llm=llm
+            )
+        return self.issued.get(domain)
+
+    def check_plan(self, domain: str, promise: Promise, *, against: Against) -> None:
+        """Raise ConfigError for another promise than the one that is bet on already.
+
+        Several promises, or several window lengths, tried on the same requests would spend the
+        allowed error several times.
+        """
+        kept = self.issued.get(domain)
+        if kept is None:
+            return
+        agreed = kept.certificate.against == AGREEMENT
+        old = (kept.certificate.loss, kept.asked, kept.window, agreed)
+        if old != (promise.loss, promise.confidence, promise.window, against == "agreement"):
+            raise ConfigError(
+                f"the requests of domain {domain!r} are bet on for loss={old[0]:g}, "
+                f"confidence={old[1]:g}, window={old[2]}, against="
+                f"{'agreement' if agreed else 'gold'}; another promise on the same requests would "
+                "not hold with its confidence: ask for that one, or train a new bundle"
+            )
+
+    def keep(self, issued: Issued) -> None:
+        """Remember a certificate, and write it to the folder."""
+        self.issued[issued.domain] = issued
+        path = certificate_path(
+            self._folder, domain=issued.domain, bundle_id=issued.bundle_id, llm=issued.llm
+        )
+        write_certificate(path, issued)
+
+
+def certificate_path(folder: Path, *, domain: str, bundle_id: str, llm: str) -> Path:
+    """Return the file that keeps the certificate of a domain, its bundle and its LLM."""
+    return folder / f"{quote(domain, safe=' ')}-{bundle_id[:16]}-{quote(llm, safe=' ')}.json"
+
+
+def read_certificate(
+    path: Path, *, domain: str | None = None, bundle_id: str | None = None, llm: str | None = None
+) -> Issued:
+    """Return a kept certificate.
+
+    Raises:
+        InputError: the file cannot be read, or is no certificate.
+        BundleError: it holds for another domain, other weights or another LLM.
+    """
+    try:
+        issued = Issued.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(f"certificate {path} cannot be read ({error}); certify again") from error
+    for name, wanted in (("domain", domain), ("bundle_id", bundle_id), ("llm", llm)):
+        held = getattr(issued, name)
+        if wanted is not None and held != wanted:
+            raise BundleError(
+                f"certificate {path} holds for {name}={held!r}, not {wanted!r}; certify again"
+            )
+    return issued
+
+
+def write_certificate(path: Path, issued: Issued) -> None:
+    """Keep a certificate; the file appears whole or not at all.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(issued.to_json(), indent=1) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise ConfigError(f"certificate {path} cannot be written ({error})") from error
