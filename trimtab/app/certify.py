@@ -126,7 +126,7 @@ def _issue_window(
     compared = _against(pairs, against)
     # never asking the LLM has nothing fitted to it, so that all requests may be bet on
     start = 0
-    certificate = certify(
+    never = certificate = certify(
         np.zeros(len(pairs)),
         losses,
         loss=promise.loss,
@@ -150,6 +150,9 @@ def _issue_window(
             against=compared,
             planned=promise.window,
         )
+    nearer = never.wealth / never.needed > certificate.wealth / certificate.needed
+    if nearer and not certificate.certified:
+        start, certificate = 0, never
     if against == "agreement":
         certificate = replace(certificate, labels=0)
     return Issued(
