@@ -14,7 +14,7 @@ from tests.evals.promised import certificate, cold_start, kept, promises
 from tests.evals.test_report import mixed
 from tests.evals.traffic import stream
 from trimtab.app.certificates import certificate_path
-from trimtab.cli.report import print_report, report
+from trimtab.cli.report import print_report, report, write_page
 from trimtab.errors import ConfigError, InputError, LedgerError
 from trimtab.evals.document import report_from_json
 from trimtab.evals.report import build_report
@@ -45,6 +45,15 @@ def printed(width: int = 110) -> str:
 
 def test_the_tables_read_as_reviewed() -> None:
     assert_golden("report.txt", printed())
+
+
+def test_an_answer_of_a_simulated_expert_shows_no_time() -> None:
+    to = Console(file=io.StringIO(), width=110, color_system=None)
+    print_report(build_report(stream(40, threshold=1.1, tier="simulated:0.95")), to)
+    assert isinstance(to.file, io.StringIO)
+    by_route = to.file.getvalue().partition("by route")[2]
+    assert "llm · simulated:0.95" in by_route
+    assert by_route.count("simulated") == 3  # the name, and in place of both times
 
 
 def test_markup_in_a_name_is_not_obeyed() -> None:
@@ -98,6 +107,23 @@ def test_a_page_that_cannot_be_written_is_named(ledger: Path, tmp_path: Path) ->
         CliRunner().invoke(
             app, ["--ledger", str(ledger), "--html", str(page)], catch_exceptions=False
         )
+
+
+def test_a_page_that_cannot_be_written_leaves_the_one_before_whole(tmp_path: Path) -> None:
+    page = tmp_path / ("r" * 255)  # no name is left for the new page beside it
+    page.write_text("before")
+    with pytest.raises(ConfigError, match="--html"):
+        write_page(build_report([]), page)
+    assert page.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [page]
+
+
+def test_a_page_replaces_the_one_before(tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    page.write_text("before")
+    write_page(build_report([]), page)
+    assert "</html>" in page.read_text(encoding="utf-8")
+    assert list(tmp_path.iterdir()) == [page]
 
 
 def test_certificates_are_read_from_their_files(tmp_path: Path) -> None:

@@ -57,6 +57,17 @@ def test_routes_without_any_time_are_not_drawn() -> None:
     assert plots.latency(domain.routes) == ""
 
 
+def test_only_routes_that_were_timed_are_drawn() -> None:
+    rows = [
+        (decision(small(0), shown="policy"), None),
+        (decision(small(0), llm(1, tier="simulated:0.95"), shown="llm", number=1), None),
+    ]
+    [domain] = build_report(rows).domains
+    drawn = plots.latency(domain.routes)
+    assert "policy" in drawn
+    assert "simulated" not in drawn
+
+
 def test_columns_over_time_fill_the_height() -> None:
     [domain] = build_report(stream(200)).domains
     drawn = ET.fromstring(plots.shares(domain.periods, [r.route for r in domain.routes]))

@@ -106,6 +106,14 @@ def test_routes_add_up_to_the_traffic() -> None:
     assert sum(sum(period.routes.values()) for period in domain.periods) == 300
 
 
+def test_a_simulated_expert_takes_no_time() -> None:
+    rows = stream(40, threshold=1.1, audit_rate=0.0, tier="simulated:0.95")
+    found = ledger_report(rows)["domains"][0]["routes"]
+    simulated = [route for route in found if "simulated" in route["route"]]
+    assert simulated
+    assert all(r["p50_s"] is None and r["p95_s"] is None for r in simulated)
+
+
 def test_quality_is_the_mean_reward_of_shown_answers() -> None:
     rows = stream(300)
     [domain] = build_report(rows).domains

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from trimtab.evals.document import DomainReport, Report
     from trimtab.evals.items import Row
     from trimtab.stats import Estimate
+
+NOT_TIMED = "none:\nsimulated"
 
 
 def report(
@@ -111,7 +114,7 @@ def named_certificates(paths: list[Path]) -> dict[str, dict[str, Any]]:
 
 
 def write_page(built: Report, path: Path) -> None:
-    """Write the HTML page.
+    """Write the HTML page; where that fails, a page that was there before stays whole.
 
     Raises:
         ConfigError: the file cannot be written.
@@ -120,11 +123,22 @@ def write_page(built: Report, path: Path) -> None:
     from trimtab.evals.page import render_page
 
     page = render_page(built)
+    target = path.resolve()  # a link stays one
+    part = target.parent / f".{target.name}.part"
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists() and not target.is_file():
+            target.write_text(page, encoding="utf-8")  # a device or a pipe keeps its place
+            return
+        part.write_text(page, encoding="utf-8")
+        part.replace(target)
     except OSError as error:
-        raise ConfigError(f"--html {path} cannot be written: {error}") from error
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise ConfigError(
+            f"--html {path} cannot be written: {error}; check its folder and the free space, or "
+            "name another file"
+        ) from error
 
 
 def print_report(built: Report, to: Console) -> None:
@@ -190,8 +204,10 @@ def _routes(domain: DomainReport) -> Table:
             f"{row.n:,}",
             _figure(row.share, "percent"),
             quality,
-            _time(row.p50_s, simulated=row.simulated),
-            _time(row.p95_s, simulated=row.simulated),
+            *(
+                NOT_TIMED if t is None else _time(t, simulated=False)
+                for t in (row.p50_s, row.p95_s)
+            ),
         )
     return table
 
@@ -218,5 +234,5 @@ def _time(estimate: Estimate | None, *, simulated: bool) -> str:
     if estimate is None:
         return "–"
     if estimate.value == 0 and simulated:
-        return "none:\nsimulated"
+        return NOT_TIMED
     return f"{duration(estimate.value)}\n{span(estimate, 'duration')}".strip()

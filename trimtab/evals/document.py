@@ -19,14 +19,17 @@ SCHEMA = "trimtab.report/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRow:
-    """The decisions that one agent's tier answered; times are what the caller waited."""
+    """The decisions that one agent's tier answered.
+
+    Times are what the caller waited; None where a simulated expert answered, which takes none.
+    """
 
     route: str
     n: int
     share: Estimate
     quality: Estimate | None
-    p50_s: Estimate
-    p95_s: Estimate
+    p50_s: Estimate | None
+    p95_s: Estimate | None
     simulated: bool
 
 

@@ -31,6 +31,7 @@ def render_page(report: Report) -> str:
         "policy_label": policy_label,
         "figure": _figure,
         "time": _time,
+        "waited": _waited,
         "plots": _plots,
         "swatch": lambda index: Markup(plots.swatch(index)),  # noqa: S704 - built as a tree
     }
@@ -80,6 +81,13 @@ def _time(estimate: Estimate | None, *, simulated: bool) -> Markup:
     around = span(estimate, "duration")
     tail = Markup('<span class="interval">{}</span>').format(around) if around else ""
     return Markup("{}{}").format(duration(estimate.value), tail)
+
+
+def _waited(estimate: Estimate | None) -> Markup:
+    """Return a route's time over its interval; only a simulated expert's answers have none."""
+    if estimate is None:
+        return Markup('<span class="unknown">none: simulated</span>')
+    return _time(estimate, simulated=False)
 
 
 def _stamp(moment: datetime) -> str:

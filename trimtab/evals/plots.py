@@ -36,7 +36,7 @@ from trimtab.evals.wording import duration, money, percent
 SERIES = 7
 """How many series have a colour of their own; the rest share the last one."""
 
-_FASTEST_S = 1e-6  # a logarithmic axis has no zero: simulated answers take none
+_FASTEST_S = 1e-6  # a logarithmic axis has no zero
 
 
 def cost_quality(rows: Sequence[PolicyRow], labels: Sequence[str]) -> str:
@@ -77,27 +77,33 @@ def cost_quality(rows: Sequence[PolicyRow], labels: Sequence[str]) -> str:
 
 
 def latency(routes: Sequence[RouteRow]) -> str:
-    """Return the plot of each route's median and 95th percentile on a logarithmic axis."""
-    times = [t.value for r in routes for t in (r.p50_s, r.p95_s) if t.value > 0]
+    """Return the plot of each timed route's median and 95th percentile on a logarithmic axis."""
+    # the place among all routes stays with a row: it is the route's colour in every plot
+    timed = [
+        (place, row, row.p50_s.value, row.p95_s.value)
+        for place, row in enumerate(routes)
+        if row.p50_s is not None and row.p95_s is not None
+    ]
+    times = [seconds for _, _, *both in timed for seconds in both if seconds > 0]
     if not times:
         return ""
-    height = TOP + BOTTOM + 34 * len(routes)
+    height = TOP + BOTTOM + 34 * len(timed)
     first, last = math.floor(math.log10(min(times))), math.ceil(math.log10(max(times)))
     x = Scale(low=first, high=max(last, first + 1), start=230, end=WIDTH - RIGHT)
     svg = drawing("Median and 95th percentile of the time a caller waited, by route", height)
     decades = [(float(power), duration(10.0**power)) for power in range(first, last + 1)]
     x_ticks(svg, x, decades, height=height)
     text(svg, (x.start + x.end) / 2, height - 8, "time per decision (log scale)", "middle", "axis")
-    for index, row in enumerate(routes):
+    for index, (place, row, p50_s, p95_s) in enumerate(timed):
         middle = TOP + 34 * index + 17
-        group = SubElement(svg, "g", {"class": f"series s{min(index, SERIES - 1)}"})
+        group = SubElement(svg, "g", {"class": f"series s{min(place, SERIES - 1)}"})
         text(group, x.start - 10, middle + 4, _short(row.route), "end")
-        if row.p50_s.value <= 0:
+        if p50_s <= 0:
             text(group, x.start + 6, middle + 4, "no time taken", "start")
             continue
-        p50, p95 = (x(math.log10(max(t.value, _FASTEST_S))) for t in (row.p50_s, row.p95_s))
+        p50, p95 = (x(math.log10(max(seconds, _FASTEST_S))) for seconds in (p50_s, p95_s))
         line(group, p50, middle, p95, middle, "range")
-        words = f"{row.route}: p50 {duration(row.p50_s.value)}, p95 {duration(row.p95_s.value)}"
+        words = f"{row.route}: p50 {duration(p50_s)}, p95 {duration(p95_s)}"
         mark(group, 0, p50, middle, words)
         line(group, p95, middle - 7, p95, middle + 7, "range")
     return written(svg)

@@ -24,7 +24,7 @@ from trimtab.evals.document import (
     RouteRow,
     report_to_json,
 )
-from trimtab.evals.items import Canonical, Item, Row, read_items, shown_prediction
+from trimtab.evals.items import SIMULATED, Canonical, Item, Row, read_items, shown_prediction
 from trimtab.evals.judged import labels_selected
 from trimtab.evals.pairs import uniform_pairs
 from trimtab.evals.policies import Comparison, compare, resamples_for
@@ -176,16 +176,17 @@ def _routes(items: Sequence[Item]) -> tuple[RouteRow, ...]:
         groups.setdefault(item.route, []).append(item)
     rows = []
     for route, group in sorted(groups.items(), key=lambda entry: (-len(entry[1]), entry[0])):
-        seconds = [item.shown.latency_s for item in group]
+        simulated = SIMULATED in route
+        seconds = [] if simulated else [item.shown.latency_s for item in group]
         rows.append(
             RouteRow(
                 route=route,
                 n=len(group),
                 share=proportion(len(group), len(items)),
                 quality=_quality(group),
-                p50_s=quantile(seconds, 0.5),
-                p95_s=quantile(seconds, 0.95),
-                simulated=any("simulated" in item.route for item in group),
+                p50_s=quantile(seconds, 0.5) if seconds else None,
+                p95_s=quantile(seconds, 0.95) if seconds else None,
+                simulated=simulated,
             )
         )
     return tuple(rows)
