@@ -347,6 +347,15 @@ def test_export_does_not_overwrite(path: Path, tmp_path: Path) -> None:
         ledger.export(tmp_path / "rows.jsonl")
 
 
+def test_export_where_nothing_can_be_written_or_removed_says_so(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with (
+        SqliteLedger(path, create=False) as ledger,
+        pytest.raises(LedgerError, match=r"rows\.jsonl cannot be written .*check its folder"),
+    ):
+        ledger.export(tmp_path / "file" / "rows.jsonl")
+
+
 def test_export_into_a_missing_folder_names_it(path: Path, tmp_path: Path) -> None:
     with SqliteLedger(path) as ledger, pytest.raises(LedgerError, match="absent"):
         ledger.export(tmp_path / "absent" / "rows.jsonl")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -41,7 +42,9 @@ def export_rows(connection: sqlite3.Connection, target: Path | TextIO) -> int:
             f"export {target} cannot be written ({error}); check its folder and the free space"
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        # where nothing could be written nothing can be removed: the first error is the one to see
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     return rows
 
 
