@@ -11,7 +11,7 @@ from tests.contracts.embedder import EmbedderContract
 from tests.models.checkpoints import SENTENCES, write_checkpoint
 from tests.support import minilm_path
 from trimtab.embedding import MiniLMEmbedder, file_hash, load_embedder, tokenizer_of
-from trimtab.errors import EmbedderMissing, InputError
+from trimtab.errors import ConfigError, EmbedderMissing, InputError
 from trimtab.models.export import NEEDED_COSINE, export_encoder, read_export
 from trimtab.models.sentences import SENTENCES as CHECKED
 from trimtab.models.text_encoder import load_text_encoder
@@ -115,6 +115,12 @@ def test_a_damaged_export_is_made_anew(
 def test_a_folder_without_a_checkpoint_names_the_command(tmp_path: Path) -> None:
     with pytest.raises(EmbedderMissing, match="pip install"):
         export_encoder(tmp_path, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_names_the_setting(source: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(ConfigError, match="set TRIMTAB_HOME to a folder that you may write"):
+        export_encoder(source, tmp_path / "file" / "models", sentences=SENTENCES)
 
 
 def test_a_graph_without_a_record_is_refused(tmp_path: Path) -> None:

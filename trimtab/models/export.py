@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from trimtab.embedding import MiniLMEmbedder, file_hash, tokenizer_of, wheel_folder
-from trimtab.errors import EmbedderMissing, InputError, MissingExtra
+from trimtab.errors import ConfigError, EmbedderMissing, InputError, MissingExtra
 from trimtab.models.sentences import SENTENCES
 from trimtab.protocols import Array
 
@@ -62,6 +62,7 @@ def export_minilm(models: Path) -> Path:
     Raises:
         EmbedderMissing: the model wheel is not installed.
         MissingExtra: torch, onnx or onnxscript is not installed.
+        ConfigError: ``models`` cannot be written.
     """
     return export_encoder(wheel_folder(WHEEL) / "model", models)
 
@@ -84,6 +85,11 @@ def export_encoder(
         models: where to keep the files.
         sentences: texts on which the int8 vectors are compared with torch's.
         needed_cosine: least mean cosine that int8 must reach.
+
+    Raises:
+        EmbedderMissing: the folder holds no checkpoint.
+        MissingExtra: torch, onnx or onnxscript is not installed.
+        ConfigError: ``models`` cannot be written.
     """
     if not (source / "model.safetensors").is_file():
         raise EmbedderMissing(
@@ -96,8 +102,7 @@ def export_encoder(
         if _is_whole(kept):
             return kept
     _require_exporter()
-    models.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=models, prefix=".export-") as scratch:
+    with _scratch(models) as scratch:
         record = _export(source, Path(scratch) / stem, sentences, needed_cosine)
         record = replace(record, weights_sha256=weights_hash)
         graph = Path(scratch) / f"{record.name}.onnx"
@@ -122,6 +127,18 @@ def read_export(graph: Path) -> Export:
     except (OSError, ValueError, TypeError) as error:
         raise InputError(
             f"{sidecar} does not describe an export ({error}); run: trimtab setup text"
+        ) from error
+
+
+def _scratch(models: Path) -> tempfile.TemporaryDirectory[str]:
+    """Return a new folder within ``models``, made first if it is absent."""
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryDirectory(dir=models, prefix=".export-")
+    except OSError as error:
+        raise ConfigError(
+            f"models cannot be written to {models} ({error}); make it writable, or set "
+            "TRIMTAB_HOME to a folder that you may write"
         ) from error
 
 
