@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -26,6 +26,7 @@ def train(
     validation: list[LabelledText] | None = None,
     found: Mapping[str, Embedder] | None = None,
     samples: list[LabelledText] | None = None,
+    progress: Callable[[str], None] | None = None,
 ) -> TrainedTextPolicy:
     return train_text_policy(
         DOMAIN,
@@ -34,6 +35,7 @@ def train(
         embedders=found or embedders(),
         config=QUICK,
         seed=seed,
+        progress=progress,
     )
 
 
@@ -105,6 +107,34 @@ def test_progress_is_told_line_by_line() -> None:
         progress=lines.append,
     )
     assert any("embedding 60 texts" in line for line in lines)
+
+
+def test_texts_with_two_labels_are_told() -> None:
+    lines: list[str] = []
+    text = TRAIN[0].text
+    other = next(row.label for row in TRAIN if row.label != TRAIN[0].label)
+    train(
+        samples=[*TRAIN, LabelledText(text.upper(), other)], validation=HELD, progress=lines.append
+    )
+    assert lines[0] == "1 texts carry two labels; they are left out of the exact cache"
+
+
+def test_a_target_out_of_reach_is_told() -> None:
+    lines: list[str] = []
+    train(samples=requests(3, seed=2), progress=lines.append)
+    assert lines[-1] == "nothing reaches the target: without the LLM no answer counts as sure"
+
+
+def test_a_good_table_is_told_neither() -> None:
+    lines: list[str] = []
+    train(samples=requests(60, seed=0), progress=lines.append)
+    assert not any("two labels" in line or "no answer counts" in line for line in lines)
+
+
+def test_fewer_rows_than_folds_are_refused_with_the_remedy() -> None:
+    few = requests(1, seed=0)
+    with pytest.raises(InputError, match=r"at least 5 rows .* are needed.*add labelled rows"):
+        train_text_policy(DOMAIN, few, embedders=embedders(), config=TextPolicyConfig(), seed=0)
 
 
 def test_label_without_a_text_is_refused() -> None:

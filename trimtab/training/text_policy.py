@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from trimtab.agents.known_texts import KnownTexts
 from trimtab.agents.ladder import KIND, MINILM, STATIC, Ladder
 from trimtab.agents.text_heads import head_inputs
-from trimtab.datasets.tables import LabelledText
+from trimtab.datasets.tables import LabelledText, conflicts
 from trimtab.domains.choices import Choices, normalise
 from trimtab.errors import ConfigError, InputError
 from trimtab.protocols import Array, Embedder
@@ -105,7 +105,7 @@ def train_text_policy(
         progress: called with one line before each part.
 
     Raises:
-        InputError: a label is not the domain's, or has no sample.
+        InputError: a label is not the domain's or has no sample, or there are too few rows.
         ConfigError: ``wordllama`` is not among the embedders.
     """
     say = progress or _silent
@@ -113,6 +113,11 @@ def train_text_policy(
         raise ConfigError(f"embedders={sorted(embedders)} lacks {STATIC!r}; load it and pass it")
     used = {name: embedders[name] for name in (STATIC, MINILM) if name in embedders}
     _check_labels(domain, samples)
+    if not validation:
+        _check_folds(domain, samples, config.folds)
+    twice = conflicts(samples)
+    if twice:
+        say(f"{len(twice)} texts carry two labels; they are left out of the exact cache")
     with threadpool_limits(limits=1):
         say(f"embedding {len(samples)} texts with {', '.join(used)}")
         vectors = {name: e.embed([s.text for s in samples]) for name, e in used.items()}
@@ -133,6 +138,8 @@ def train_text_policy(
             )
         say(f"calibrating on {len(held.keys)} held-out rows")
         ladder, thresholds, metrics = calibrate(heads, logits, held.labels, config)
+    if metrics["accepted_coverage"] == 0.0:
+        say("nothing reaches the target: without the LLM no answer counts as sure")
     metrics["held_out_folds"] = 0.0 if validation else float(config.folds)
     return TrainedTextPolicy(
         domain=domain,
@@ -160,6 +167,14 @@ def _check_labels(domain: Choices, samples: Sequence[LabelledText]) -> None:
         raise InputError(
             f"labels {absent} of domain {domain.name!r} have no training text; add rows for them "
             f"or remove them from the domain"
+        )
+
+
+def _check_folds(domain: Choices, samples: Sequence[LabelledText], folds: int) -> None:
+    if len(samples) < folds:
+        raise InputError(
+            f"domain {domain.name!r} has {len(samples)} rows: at least {folds} rows per domain are "
+            "needed, so that some can be held out; add labelled rows, best several per label"
         )
 
 
