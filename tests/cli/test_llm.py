@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.loopback import Reply, Request, Script, choosing, completion, refusin
 from trimtab.agents.llm import LLMAgent, open_recording
 from trimtab.cli.llm import draw, llm_app, record_answers
 from trimtab.datasets.tables import LabelledText
-from trimtab.errors import ConfigError, InputError, LLMUnavailable
+from trimtab.errors import ConfigError, InputError, LLMUnavailable, PriceUnknown, UsageMissing
 from trimtab.pricing import load_prices
 from trimtab.records import Prediction
 from trimtab.settings import Settings
@@ -87,6 +88,25 @@ def test_a_server_that_refuses_ends_the_run(tmp_path: Path, status: int) -> None
 def test_an_account_that_is_used_up_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(LLMUnavailable, match="used up"):
         record(tmp_path, [refusing(429, "insufficient_quota")])
+
+
+def test_a_reply_without_token_counts_ends_the_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageMissing):
+        record(tmp_path, [choosing("refund"), choosing("refund", usage=None)])
+
+
+def test_a_model_without_a_price_ends_the_run(tmp_path: Path) -> None:
+    with serving([choosing("refund")]) as server, pytest.raises(PriceUnknown):
+        record_answers(
+            DESK,
+            None,
+            ROWS,
+            out=tmp_path / "answers.jsonl",
+            settings=replace(settings(tmp_path, server.url), llm_model="some-model"),
+            few_shot=0,
+            command="trimtab record",
+            progress=lambda _: None,
+        )
 
 
 def test_rows_are_drawn_without_repetition_and_by_seed() -> None:

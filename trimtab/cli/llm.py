@@ -53,7 +53,7 @@ def record(
     bundle: Annotated[
         Path | None, typer.Option(help="Bundle of the domain; the shipped one if none.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON object as the last line.")
     ] = False,
@@ -119,14 +119,15 @@ def record_answers(
 ) -> dict[str, Any]:
     """Ask the LLM of the settings on every row, record its replies, and return what came of it.
 
-    An answer that cannot be used is counted and does not end the run; its reply is recorded.
+    A reply that cannot be read is counted and does not end the run; it is recorded.
 
     Raises:
-        ConfigError: the file exists, or the LLM cannot be opened or refuses the key.
-        LLMUnavailable: the LLM does not answer any more; what came before is in the file.
+        ConfigError: the file exists, or the LLM cannot be opened, refuses the key or has no price.
+        LLMError: a request does not fit, a reply has no token counts, or the LLM does not answer
+            any more; what came before is in the file.
     """
     from trimtab.agents.llm import LLMAgent, UnreadableReply, open_chat_model
-    from trimtab.errors import ConfigError, LLMUnavailable
+    from trimtab.errors import ParseError
     from trimtab.pricing import load_prices
     from trimtab.records import Prediction, Usage
 
@@ -143,7 +144,7 @@ def record_answers(
                 spent += answer.usage
                 label = domain.canonical(answer.action)
                 right += label == domain.canonical(row.label)
-            elif isinstance(answer, ConfigError | LLMUnavailable):
+            elif not isinstance(answer, ParseError):
                 raise answer
             else:
                 unreadable += 1
