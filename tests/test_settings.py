@@ -39,12 +39,12 @@ def test_a_tilde_means_the_users_home() -> None:
 @pytest.mark.parametrize("field", ["OPENAI_API_KEY", "OPENAI_BASE_URL"])
 def test_an_outside_llm_without_its_model_is_refused(field: str) -> None:
     with pytest.raises(ConfigError, match=r"TRIMTAB_LLM_MODEL is not set .* set it to"):
-        load_settings({**HOME, field: "given"})
+        load_settings({**HOME, field: "https://given"})
 
 
 @pytest.mark.parametrize("field", ["OPENAI_API_KEY", "OPENAI_BASE_URL"])
 def test_an_outside_llm_replaces_the_embedded_one(field: str) -> None:
-    settings = load_settings({**HOME, field: "given", "TRIMTAB_LLM_MODEL": "m"})
+    settings = load_settings({**HOME, field: "https://given", "TRIMTAB_LLM_MODEL": "m"})
     assert not settings.uses_embedded_llm
     assert settings.llm_model == "m"
 

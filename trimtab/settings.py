@@ -33,7 +33,7 @@ class Settings:
     home: Path
     ledger: Path
     certificates: Path
-    openai_api_key: str | None = None
+    openai_api_key: str | None = field(default=None, repr=False)
     openai_base_url: str | None = None
     llm_model: str | None = None
     prices: Path | None = None
@@ -67,9 +67,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environ is None else environ
     home = Path(env.get("TRIMTAB_HOME") or Path.home() / ".cache" / "trimtab").expanduser()
-    key = env.get("OPENAI_API_KEY") or None
+    key = _secret(env, "OPENAI_API_KEY")
     url = env.get("OPENAI_BASE_URL") or None
     model = env.get("TRIMTAB_LLM_MODEL") or None
+    if url is not None and not url.startswith(("http://", "https://")):
+        raise ConfigError(f"OPENAI_BASE_URL={url!r} is no address; set it like https://host/v1")
+    if model and not (key or url):
+        raise ConfigError(
+            f"TRIMTAB_LLM_MODEL={model!r} is set without OPENAI_API_KEY or OPENAI_BASE_URL; set "
+            "one of them, or unset it to use the embedded LLM"
+        )
     if (key or url) and not model:
         raise ConfigError(
             "TRIMTAB_LLM_MODEL is not set although OPENAI_API_KEY or OPENAI_BASE_URL is; "
@@ -90,6 +97,16 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         audit_rate=_share(env, "TRIMTAB_AUDIT_RATE", 0.02),
         api_key=_secret(env, "TRIMTAB_API_KEY"),
     )
+
+
+def make_folder(folder: Path, *, setting: str) -> None:
+    """Make a folder that a setting names; raises ``ConfigError`` where that cannot be done."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"{setting}: the folder {folder} cannot be made ({error.strerror}); name another"
+        ) from error
 
 
 def _positive(env: Mapping[str, str], field: str, default: float) -> float:
@@ -121,7 +138,7 @@ def _share(env: Mapping[str, str], field: str, default: float) -> float:
 def _secret(env: Mapping[str, str], field: str) -> str | None:
     text = env.get(field) or None
     if text is not None and not (text.isascii() and text.isprintable() and text == text.strip()):
-        raise ConfigError(f"{field} is not printable ASCII; choose letters and digits")
+        raise ConfigError(f"{field} is not printable ASCII without spaces around it; set it again")
     return text
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trimtab.app.demo import EARN, LIVE, STREAM, Demo
+from trimtab.app.demo import EARN, RECORDED, STREAM, Demo
+from trimtab.errors import ConfigError
 from trimtab.ledger import SqliteLedger
 from trimtab.settings import load_settings
 
@@ -16,10 +17,14 @@ from trimtab.settings import load_settings
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     run = Demo(
-        folder=tmp_path_factory.mktemp("demo"), settings=load_settings(), progress=lambda line: None
+        folder=tmp_path_factory.mktemp("demo"),
+        settings=load_settings(),
+        progress=lambda line: None,
+        recorded=True,
     )
     run.start()
     run.run("stream")
+    run.run("llm")
     run.run("earn")
     yield run
     run.close()
@@ -41,14 +46,29 @@ def test_simulated_expert_stays_under_its_own_name(demo: Demo) -> None:
     assert tiers == {"simulated:0.95"}
 
 
+def test_recorded_answers_are_called_so(demo: Demo) -> None:
+    rows = [decision for decision, _ in demo.client.ledger.scan(domain=RECORDED)]
+    assert len(rows) == 40
+    assert {row.route.reason for row in rows} == {"uncertified"}
+
+
 def test_report_names_simulation_and_never_mixes_it_in(demo: Demo) -> None:
     written = demo.run("report")
     document = json.loads(Path(written["json"]).read_text(encoding="utf-8"))
     simulated = {domain["domain"]: domain["simulated"] for domain in document["domains"]}
-    assert simulated == {STREAM: False, EARN: True}
-    page = Path(written["html"]).read_text(encoding="utf-8")
-    assert "simulated" in page
-    assert LIVE not in simulated
+    assert simulated == {STREAM: False, RECORDED: False, EARN: True}
+    [earned] = [domain for domain in document["domains"] if domain["simulated"]]
+    tiers = [route["route"] for route in earned["routes"] if route["route"].startswith("llm")]
+    assert all("simulated" in tier for tier in tiers)
+    assert tiers
+
+
+def test_folder_of_somebody_else_is_not_cleared(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    run = Demo(folder=tmp_path, settings=load_settings(), progress=lambda line: None)
+    with pytest.raises(ConfigError, match="empty or a new one"):
+        run.start()
+    assert (tmp_path / "notes.txt").read_text(encoding="utf-8") == "mine"
 
 
 def test_demo_ledger_verifies(demo: Demo) -> None:

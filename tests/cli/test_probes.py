@@ -40,22 +40,26 @@ def outside(url: str, tmp_path: Path) -> Settings:
     )
 
 
-def test_every_probe_has_a_name_of_its_own_and_a_remedy() -> None:
-    every = probes()
-    assert len({probe.name for probe in every}) == len(every)
-    assert all(probe.remedy for probe in every)
+def test_every_probe_has_a_name_of_its_own() -> None:
+    every = [probe.name for probe in probes(lambda: load_settings({}))]
+    assert len(set(every)) == len(every) == 9
 
 
-def test_bad_settings_fail_their_probes_and_no_others() -> None:
+def test_bad_settings_are_one_finding_with_their_own_remedy() -> None:
     def load() -> Settings:
         return load_settings({"TRIMTAB_LLM_TIMEOUT_S": "never"})
 
     findings = {probe.name: examine(probe) for probe in probes(load)}
-    needing = {"ledger writable", "price known", "static embedder", "MiniLM embedder"}
-    needing |= {"LLM answers", "structured output"}
-    for name in needing:
-        assert "TRIMTAB_LLM_TIMEOUT_S='never'" in findings[name].detail
-    assert all("TIMEOUT" not in findings[n].detail for n in set(findings) - needing)
+    assert set(findings) == {"versions", "bundle loads", "settings"}
+    found = findings["settings"]
+    assert not found.ok
+    assert "TRIMTAB_LLM_TIMEOUT_S='never' is not a positive number; set it" in found.detail
+    assert found.remedy == ""
+
+
+def test_good_settings_are_a_finding() -> None:
+    found = {p.name: p for p in probes(lambda: load_settings({"TRIMTAB_HOME": "/elsewhere"}))}
+    assert examine(found["settings"]).detail == "read; home is /elsewhere"
 
 
 def test_installed_requirements_lie_within_their_ranges() -> None:
@@ -99,9 +103,16 @@ def test_a_ledger_that_is_none_is_refused(tmp_path: Path) -> None:
         check_ledger(path)
 
 
-def test_a_ledger_without_a_folder_is_a_finding(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match="absent"):
-        check_ledger(tmp_path / "absent" / "ledger.sqlite")
+def test_a_ledger_whose_folder_is_still_to_be_made_is_probed_above_it(tmp_path: Path) -> None:
+    found = check_ledger(tmp_path / "absent" / "deeper" / "ledger.sqlite")
+    assert found.startswith(f"{tmp_path} took 1 durable row")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ledger_within_a_file_is_a_finding(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(LedgerError, match=r"file cannot be written .*set TRIMTAB_LEDGER"):
+        check_ledger(tmp_path / "file" / "ledger.sqlite")
 
 
 def test_the_embedded_model_has_a_price(tmp_path: Path) -> None:
@@ -120,7 +131,7 @@ def test_an_absent_embedder_is_named_with_its_command(tmp_path: Path) -> None:
 
 def test_a_legal_reply_passes_both_probes_with_one_question(tmp_path: Path) -> None:
     with serving([choosing("calculate")]) as server:
-        question = Question(lambda: outside(server.url, tmp_path))
+        question = Question(outside(server.url, tmp_path))
         assert "50 + 5 tokens" in question.answered()
     # the server is gone: the second probe reads the same answer
     assert question.legal() == "answered 'calculate', a legal action"
@@ -128,16 +139,16 @@ def test_a_legal_reply_passes_both_probes_with_one_question(tmp_path: Path) -> N
 
 def test_an_unreadable_reply_is_an_answer_but_no_structured_output(tmp_path: Path) -> None:
     with serving(lambda request: completion("I would rather not say.")) as server:
-        question = Question(lambda: outside(server.url, tmp_path))
+        question = Question(outside(server.url, tmp_path))
         assert "a reply came" in question.answered()
-    with pytest.raises(ParseError):
+    with pytest.raises(ParseError, match="set TRIMTAB_LLM_MODEL to a model"):
         question.legal()
 
 
 def test_an_llm_that_is_not_there_fails_both_probes(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-    question = Question(lambda: outside(f"http://127.0.0.1:{port}/v1", tmp_path))
+    question = Question(outside(f"http://127.0.0.1:{port}/v1", tmp_path))
     with pytest.raises(LLMUnavailable):
         question.answered()
     with pytest.raises(LLMUnavailable):

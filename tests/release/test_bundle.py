@@ -233,7 +233,14 @@ def test_thresholds_of_another_bundle_are_refused(tmp_path: Path) -> None:
             thresholds=other["thresholds"], fitted_on=other["fitted_on"]
         ),
     )
-    with pytest.raises(BundleError, match="thresholds were fitted on other weights"):
+    with pytest.raises(BundleError, match="thresholds were changed, or fitted on other weights"):
+        load(tmp_path / "b")
+
+
+def test_changed_threshold_is_refused(tmp_path: Path) -> None:
+    packed(tmp_path / "b")
+    edit(tmp_path / "b", lambda manifest: manifest["thresholds"].update(accept=0.123))
+    with pytest.raises(BundleError, match="thresholds were changed"):
         load(tmp_path / "b")
 
 

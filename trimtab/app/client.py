@@ -22,12 +22,11 @@ from trimtab.app.certificates import CertificateBook
 from trimtab.app.certify import Against, issue
 from trimtab.app.fast_path import AskHuman, FastPath
 from trimtab.app.metrics import Metrics
-from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, shipped_bundle
+from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, open_ledger, shipped_bundle
 from trimtab.errors import InputError
 from trimtab.graphs.ids import new_decision_id
 from trimtab.graphs.nodes import DecideNodes, utc_now
 from trimtab.graphs.serving import Serving
-from trimtab.ledger import SqliteLedger
 from trimtab.protocols import Ledger
 from trimtab.records import (
     Budget,
@@ -45,12 +44,12 @@ if TYPE_CHECKING:
 class Trimtab:
     """Decides with small models first and asks the LLM only where they are unsure.
 
-    Safe to use from several threads. Use it as a context manager, or call :meth:`close`.
+    Thread-safe. Use it as a context manager, or call :meth:`close`.
 
     Args:
         bundles: folder of the bundle that answers each domain; the shipped ``assistant`` if
             neither bundles nor servings are given.
-        servings: what answers a domain that no bundle makes.
+        servings: what answers domains that no bundle makes.
         ledger: where decisions go; ``settings.ledger`` if None.
         expert: makes the agent that stands in for the LLM of a bundle's domain; the LLM of the
             settings if None.
@@ -83,8 +82,7 @@ class Trimtab:
         )
         self._owns_ledger = ledger is None
         if ledger is None:
-            self.settings.ledger.parent.mkdir(parents=True, exist_ok=True)
-            ledger = SqliteLedger(self.settings.ledger)
+            ledger = open_ledger(self.settings.ledger)
         self.ledger: Ledger = ledger
         served = {**served, **(servings or {})}
         self.metrics = Metrics(served, ledger)
@@ -170,6 +168,8 @@ class Trimtab:
 
         A bad text raises before any LLM is asked; what was decided before it is kept.
         """
+        if isinstance(texts, str):
+            raise InputError("texts is one string; give a sequence of texts, or use decide")
         context = self.fast_path.context(
             domain, mode=mode, budget=budget, spend_usd_per_1000=spend_usd_per_1000
         )

@@ -21,16 +21,17 @@ from trimtab.agents.promise import Promise
 from trimtab.agents.simulated import SimulatedExpert
 from trimtab.app.certify import MIN_PAIRS
 from trimtab.app.client import Trimtab
-from trimtab.app.demo_figures import by_tier, is_right, rate, verbatim
+from trimtab.app.demo_figures import by_tier, graph_path, is_right, llm_figures, rate, verbatim
 from trimtab.app.serving import LLM, bundle_servings, shipped_recording
 from trimtab.app.training import train_rows
 from trimtab.datasets.tables import LabelledText, ShippedTable, shipped
+from trimtab.errors import ConfigError
 from trimtab.evals.document import Report, report_to_json
 from trimtab.evals.page import render_page
 from trimtab.evals.report import build_report
 from trimtab.ledger import SqliteLedger
 from trimtab.pricing import load_prices
-from trimtab.records import Decision, Outcome, Prediction, Usage
+from trimtab.records import Decision, Outcome, Prediction
 from trimtab.release.bundle import load
 from trimtab.settings import Settings
 
@@ -44,9 +45,13 @@ SIMULATED_ACCURACY = 0.95
 PRICED_AS = "gpt-4o-2024-08-06"
 """The simulated expert costs what this model's list price says for a prompt of that length."""
 
+MARKER = ".trimtab-demo"
+"""File that tells a folder of the demo from any other."""
+
 STREAM = "assistant"
-LIVE = "assistant, live LLM"
-EARN = "assistant, simulated expert"
+LIVE = "assistant (live LLM)"
+RECORDED = "assistant (recorded LLM)"
+EARN = "assistant (simulated expert)"
 
 Progress = Callable[[str], None]
 Track = Callable[[Iterable[Any], str, int], Iterable[Any]]
@@ -78,16 +83,32 @@ class Demo:
     def __post_init__(self) -> None:
         self.table: ShippedTable = shipped("assistant")
         self.settings = replace(self.settings, certificates=self.folder / "certificates")
+        self.llm_domain = RECORDED if self.recorded else LIVE
+        self._always: dict[str, Prediction] = {}
         self.bundle = self.folder / "bundle"
         self.ledger_file = self.folder / "ledger.sqlite"
 
     def start(self) -> None:
-        """Remove what an earlier run of the demo left in the folder."""
-        for old in (self.bundle, self.settings.certificates):
-            shutil.rmtree(old, ignore_errors=True)
-        for file in self.folder.glob("ledger.sqlite*"):
-            file.unlink()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Remove what an earlier run of the demo left in the folder.
+
+        Raises:
+            ConfigError: the folder holds something else, or cannot be written.
+        """
+        marker = self.folder / MARKER
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if any(self.folder.iterdir()) and not marker.exists():
+                raise ConfigError(
+                    f"--out {self.folder} holds files that no demo wrote, and a demo starts by "
+                    "clearing its folder; give an empty or a new one"
+                )
+            marker.touch()
+            for old in (self.bundle, self.settings.certificates):
+                shutil.rmtree(old, ignore_errors=True)
+            for file in self.folder.glob("ledger.sqlite*"):
+                file.unlink()
+        except OSError as error:
+            raise ConfigError(f"--out {self.folder} cannot be used ({error.strerror})") from error
 
     def run(self, row: str) -> dict[str, Any]:
         """Return what a row shows."""
@@ -140,7 +161,7 @@ class Demo:
         )
         earning = replace(live, expert=lambda: expert, expert_id=expert.tier, retriever=None)
         return Trimtab(
-            servings={STREAM: live, LIVE: live, EARN: earning},
+            servings={STREAM: live, self.llm_domain: live, EARN: earning},
             ledger=SqliteLedger(self.ledger_file),
             settings=self.settings,
             # audits are drawn by id: numbered ids make every run draw the same
@@ -173,32 +194,19 @@ class Demo:
         drawn = np.random.default_rng(SEED).choice(len(rows), size=LLM_REQUESTS, replace=False)
         asked = [rows[place] for place in drawn.tolist()]
         decisions = [
-            self.client.decide(LIVE, row.text)
+            self.client.decide(self.llm_domain, row.text)
             for row in self.track(asked, "live LLM", LLM_REQUESTS)
         ]
         self._tell_truth(decisions, asked)
         answered = [
             (row, d) for row, d in zip(asked, decisions, strict=True) if d.route.agent == "llm"
         ]
-        answers = [d.predictions[-1] for _, d in answered]
-        usage = sum((answer.usage for answer in answers), Usage())
-        count = max(1, len(answers))
-        verdict = (
-            self._certify(LIVE, replace(PROMISE, window=LLM_REQUESTS))
-            if len(answered) >= MIN_PAIRS
-            else None
-        )
+        verdict = None
+        if len(answered) >= MIN_PAIRS:
+            verdict = self._certify(self.llm_domain, replace(PROMISE, window=LLM_REQUESTS))
         return {
-            "model": answers[0].tier if answers else None,
+            **llm_figures(asked, decisions, self._says),
             "recorded": self.recorded,
-            "n": LLM_REQUESTS,
-            "unreadable": LLM_REQUESTS - len(answers),
-            "llm": rate(is_right(d, row) for row, d in answered),
-            "small_models": rate(
-                self._says(d.predictions[0], row) for row, d in zip(asked, decisions, strict=True)
-            ),
-            "usd_per_1000": 1000 * usage.cost_usd / count,
-            "latency_s": usage.latency_s / count,
             "verbatim": verbatim(answered),
             "verdict": verdict,
             "calls_avoided": len(rows) if verdict and verdict["refused"] else 0,
@@ -214,6 +222,7 @@ class Demo:
         domain = self.table.domain
         expert = self.client.nodes.serving(EARN).expert()
         always = expert.predict([domain.from_text(row.text) for row in routed])
+        self._always |= dict(zip((d.decision_id for d in second), always, strict=True))
         asked = [d for d in second if d.route.agent == "llm"]
         self.client.flush()
         usd = sum(self.client.ledger.get(d.decision_id).usage.cost_usd for d in second)
@@ -228,10 +237,13 @@ class Demo:
             "llm_share": len(asked) / len(second),
             "routed": rate(is_right(d, row) for d, row in zip(second, routed, strict=True)),
             "always": rate(self._says(p, row) for p, row in zip(always, routed, strict=True)),
+            "never": rate(
+                self._says(d.predictions[0], row) for d, row in zip(second, routed, strict=True)
+            ),
             "usd_per_1000": 1000 * usd / len(second),
             "usd_per_1000_always": 1000 * usd_always / len(second),
             "saved": 1.0 - usd / usd_always,
-            "path": self._path((asked or second)[0].state),
+            "path": graph_path(self.client.nodes, EARN, (asked or second)[0].state),
         }
 
     def _decide_all(self, domain: str, rows: list[LabelledText], title: str) -> list[Decision]:
@@ -267,23 +279,12 @@ class Demo:
         canonical = self.table.domain.canonical
         return build_report(
             self.client.ledger.scan(),
-            canonical=dict.fromkeys((STREAM, LIVE, EARN), canonical),
+            canonical=dict.fromkeys(self.client.domains, canonical),
+            always_llm=self._always,
             certificates={
                 name: issued.to_json() for name, issued in self.client.certificates.issued.items()
             },
         )
-
-    def _path(self, text: str) -> list[str]:
-        """Return the nodes of the compiled graph that one request runs through."""
-        from trimtab.graphs.decide import build
-        from trimtab.graphs.state import DecideContext
-
-        graph = build(self.client.nodes)
-        path: list[str] = []
-        context = DecideContext(domain=EARN)
-        for update in graph.stream({"text": text}, context=context, stream_mode="updates"):
-            path += update
-        return path
 
     def _tell_truth(self, decisions: Iterable[Decision], rows: Iterable[LabelledText]) -> None:
         for decision, row in zip(decisions, rows, strict=True):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from trimtab.datasets.tables import LabelledText
-from trimtab.records import Decision, Prediction
+from trimtab.graphs.nodes import DecideNodes
+from trimtab.graphs.state import DecideContext
+from trimtab.records import Decision, Prediction, Usage
 from trimtab.stats import proportion
 
 VERBATIM = 3
@@ -17,6 +19,46 @@ VERBATIM = 3
 def is_right(decision: Decision, row: LabelledText) -> bool:
     """Return whether the shown answer is the row's label."""
     return decision.answer == row.label
+
+
+def llm_figures(
+    asked: Sequence[LabelledText],
+    decisions: Sequence[Decision],
+    says: Callable[[Prediction, LabelledText], bool],
+) -> dict[str, Any]:
+    """Return how the LLM and the small models did on the same requests, and at what price.
+
+    A request without a readable answer counts as wrong, and what it cost is counted.
+    """
+    answers = [d.predictions[-1] for d in decisions if d.route.agent == "llm"]
+    small = sum((d.predictions[0].usage for d in decisions), Usage())
+    usage = sum((d.usage for d in decisions), Usage())
+    n = len(decisions)
+    return {
+        "model": answers[0].tier if answers else None,
+        "n": n,
+        "unreadable": n - len(answers),
+        "llm": rate(
+            d.route.agent == "llm" and is_right(d, row)
+            for row, d in zip(asked, decisions, strict=True)
+        ),
+        "small_models": rate(
+            says(d.predictions[0], row) for row, d in zip(asked, decisions, strict=True)
+        ),
+        "usd_per_1000": 1000 * (usage.cost_usd - small.cost_usd) / n,
+        "latency_s": (usage.latency_s - small.latency_s) / n,
+    }
+
+
+def graph_path(nodes: DecideNodes, domain: str, text: str) -> list[str]:
+    """Return the nodes of the compiled graph that one request runs through."""
+    from trimtab.graphs.decide import build
+
+    path: list[str] = []
+    context = DecideContext(domain=domain)
+    for update in build(nodes).stream({"text": text}, context=context, stream_mode="updates"):
+        path += update
+    return path
 
 
 def by_tier(answers: Sequence[Prediction], right: Sequence[bool]) -> dict[str, dict[str, Any]]:

@@ -18,10 +18,11 @@ from trimtab.agents.routing import PromiseRule, SpendingRule
 from trimtab.embedding import load_embedder
 from trimtab.errors import EmbedderMissing
 from trimtab.graphs.serving import FEW_SHOT, Serving
+from trimtab.ledger import SqliteLedger
 from trimtab.pricing import PriceTable, load_prices
 from trimtab.protocols import AnyAgent, AnyDomain, Embedder
 from trimtab.release.bundle import LoadedBundle, load
-from trimtab.settings import Settings
+from trimtab.settings import Settings, make_folder
 
 logger = logging.getLogger(__name__)
 ExpertFactory = Callable[[AnyDomain], AnyAgent]
@@ -31,6 +32,12 @@ CHARS_PER_TOKEN = 3
 FEW_SHOT_TOKENS = 40
 REPLY_TOKENS = 32
 REPLY_CPU_S = 2.0
+
+
+def open_ledger(path: Path) -> SqliteLedger:
+    """Return the ledger of the settings; its folder is made where it is missing."""
+    make_folder(path.parent, setting="TRIMTAB_LEDGER")
+    return SqliteLedger(path)
 
 
 def shipped_bundle(name: str) -> Path:

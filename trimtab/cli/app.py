@@ -125,7 +125,7 @@ def train(
     oos_label: Annotated[
         str | None, typer.Option(help="Label that stands for: none of the others.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Train the text tiers on a table of yours and pack them into a bundle."""
@@ -195,7 +195,7 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to bind to.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to bind to.")] = 8765,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to bind to.")] = 8765,
     bundle: BundleOption = None,
 ) -> None:
     """Serve the HTTP API; on other addresses than loopback with a key (TRIMTAB_API_KEY)."""

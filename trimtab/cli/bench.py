@@ -119,7 +119,7 @@ def refusal(
 
 @bench_app.command()
 def ledger(
-    rounds: Annotated[int, typer.Option(help="Rounds of kill -9.")] = 30,
+    rounds: Annotated[int, typer.Option(min=0, help="Rounds of kill -9.")] = 30,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:

@@ -55,7 +55,8 @@ def demo(
     shown: dict[str, Any] = {}
     try:
         for row in chosen:
-            console.rule(TITLES[row], align="left")
+            title = TITLES[row].replace("the live LLM", "a recording of the LLM")
+            console.rule(title if recorded else TITLES[row], align="left")
             started = time.perf_counter()
             shown[row] = run.run(row)
             seconds = time.perf_counter() - started
@@ -101,9 +102,11 @@ def _stream(row: Mapping[str, Any]) -> list[Any]:
 
 
 def _llm(row: Mapping[str, Any]) -> list[Any]:
+    if row["model"] is None:
+        return [f"  the LLM gave no answer to any of {row['n']} requests; see the warnings above"]
     cases = "\n".join(
         f"[{'green' if case['answer'] == case['truth'] else 'red'}]"
-        f"{case['answer']}[/] (truth: {case['truth']})  {_escape(case['text'])}"
+        f"{_escape(case['answer'])}[/] (truth: {_escape(case['truth'])})  {_escape(case['text'])}"
         for case in row["verbatim"]
     )
     llm, small = _spelled(row["llm"]), _spelled(row["small_models"])
@@ -136,12 +139,22 @@ def _earn(row: Mapping[str, Any]) -> list[Any]:
         f"{row['llm_share']:.1%}",
         f"{row['usd_per_1000']:.4f}",
     )
+    never, always, share = row["never"], row["always"], row["llm_share"]
+    table.add_row("never the expert", *_spelled(never), "0.0%", "0.0000")
+    mixed = share * always["accuracy"] + (1 - share) * never["accuracy"]
+    table.add_row(
+        f"random at equal share (expert {row['expert']})",
+        f"{mixed:.1%}",
+        "in expectation",
+        f"{share:.1%}",
+        f"{share * row['usd_per_1000_always']:.4f}",
+    )
     verb = "saves" if row["saved"] >= 0 else "costs"
     return [
         f"  cold start: {row['cold_start']} requests, the simulated expert always asked",
         "  " + verdict_sentence(row["verdict"]),
         table,
-        f"  routing {verb} {abs(row['saved']):.1%} of the bill of these requests, "
+        f"  routing {verb} {abs(row['saved']):.1%} of the simulated expert's bill on them, "
         f"{row['audited']} audits included",
         "  one request through the compiled graph: " + " → ".join(row["path"]),
     ]

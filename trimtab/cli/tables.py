@@ -6,15 +6,19 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.table import Table
+from rich.text import Text
 
 from trimtab.records import Decision
 
 
 def decision_table(decision: Decision, canonical: Callable[[int | str], str]) -> Table:
     """Return the trail of a decision, one row a prediction, in the domain's canonical words."""
+    # Text, not str: a label may hold what rich would read as markup
     table = Table(
-        title=f"{decision.domain}: {decision.answer} "
-        f"({decision.route.agent}, {decision.route.reason})"
+        title=Text(
+            f"{decision.domain}: {decision.answer} "
+            f"({decision.route.agent}, {decision.route.reason})"
+        )
     )
     for heading in ("agent", "tier", "answer", "confidence", "ms", "USD"):
         table.add_column(heading, justify="left" if heading in ("agent", "tier") else "right")
@@ -22,8 +26,8 @@ def decision_table(decision: Decision, canonical: Callable[[int | str], str]) ->
         confidence = prediction.confidence
         table.add_row(
             prediction.agent,
-            prediction.tier,
-            canonical(prediction.action),
+            Text(prediction.tier),
+            Text(canonical(prediction.action)),
             "-" if confidence is None else f"{confidence:.3f}",
             f"{prediction.usage.latency_s * 1e3:.2f}",
             f"{prediction.usage.cost_usd:.2e}",

@@ -70,17 +70,19 @@ def new_manifest(
         name: {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
         for name, content in contents.items()
     }
-    manifest = {
+    manifest: dict[str, Any] = {
         "schema": f"{SCHEMA}/{VERSION}",
         "domain": domain,
         "spec": dict(spec),
         "files": files,
         "thresholds": _floats(thresholds),
-        "fitted_on": _weights_digest(folder, domain, spec, files),
+        "fitted_on": "",
         "metrics": _floats(metrics),
         "parent": parent,
         "created_with": _versions(),
     }
+    _check_numbers(folder / MANIFEST, manifest)
+    manifest["fitted_on"] = _weights_digest(folder, domain, spec, files, manifest["thresholds"])
     _check(folder / MANIFEST, manifest)
     return _canonical(folder, manifest)
 
@@ -104,10 +106,12 @@ def read_manifest(folder: Path) -> tuple[Bundle, dict[str, Any]]:
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{path} is not JSON ({error}); copy the bundle again") from error
     _check(path, manifest)
-    fitted_on = _weights_digest(folder, manifest["domain"], manifest["spec"], manifest["files"])
+    fitted_on = _weights_digest(
+        folder, manifest["domain"], manifest["spec"], manifest["files"], manifest["thresholds"]
+    )
     if manifest["fitted_on"] != fitted_on:
         raise BundleError(
-            f"{path}: thresholds were fitted on other weights (fitted_on="
+            f"{path}: thresholds were changed, or fitted on other weights (fitted_on="
             f"{manifest['fitted_on'][:12]}…, the files listed are {fitted_on[:12]}…); use the "
             f"manifest that was packed with these files"
         )
@@ -135,6 +139,10 @@ def _check(path: Path, manifest: object) -> None:
         check_name(path.parent, name)
         if not _is_entry(entry):
             raise BundleError(f"{path}: files[{name!r}] lacks sha256 or size; copy it again")
+    _check_numbers(path, manifest)
+
+
+def _check_numbers(path: Path, manifest: Mapping[str, Any]) -> None:
     for name, value in manifest["thresholds"].items():
         if not _is_finite(value) or not 0.0 <= value <= 1.0:
             raise BundleError(
@@ -217,11 +225,20 @@ def _canonical(folder: Path, value: object) -> bytes:
 
 
 def _weights_digest(
-    folder: Path, domain: str, spec: Mapping[str, Any], files: Mapping[str, Mapping[str, Any]]
+    folder: Path,
+    domain: str,
+    spec: Mapping[str, Any],
+    files: Mapping[str, Mapping[str, Any]],
+    thresholds: Mapping[str, float],
 ) -> str:
-    """Return a hash of all that thresholds depend on: the files but the card, spec and domain."""
+    """Return a hash that ties thresholds to what they were fitted on: files, spec and domain."""
     hashes = {name: entry["sha256"] for name, entry in files.items() if name != CARD}
-    part = {"domain": domain, "spec": dict(spec), "files": hashes}
+    part = {
+        "domain": domain,
+        "spec": dict(spec),
+        "files": hashes,
+        "thresholds": dict(thresholds),
+    }
     return hashlib.sha256(_canonical(folder, part)).hexdigest()
 
 
