@@ -16,7 +16,7 @@ QUICK := import ledger choices
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check fix lint types imports bench docs studio wheel-test clean
+.PHONY: help setup demo test check fix lint types imports bench docs studio studio-reset wheel-test clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/' | expand -t 20
@@ -79,6 +79,9 @@ docs: $(READY) ## every relative link of every document leads somewhere
 studio: $(READY) ## the graphs in a local LangGraph server
 	LANGGRAPH_CLI_NO_ANALYTICS=1 LANGGRAPH_NO_VERSION_CHECK=true LANGSMITH_TRACING=false \
 	  $(BIN)/langgraph dev --no-browser --no-reload
+
+studio-reset: ## forget the server's threads and queue; the ledger stays
+	rm -rf .langgraph_api
 
 wheel-test: $(READY) ## build the wheel and run its demo from an empty environment
 	scripts/wheel_test.sh
