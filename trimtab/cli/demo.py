@@ -119,7 +119,17 @@ def _llm(row: Mapping[str, Any]) -> list[Any]:
         f"  always asking it would cost {row['usd_per_1000']:.4f} USD per 1,000 decisions and "
         f"{row['latency_s']:.2f} s each",
         "  " + verdict_sentence(row["verdict"]),
+        *_avoided(row),
     ]
+
+
+def _avoided(row: Mapping[str, Any]) -> list[str]:
+    """Return what a refusal avoids on the whole test stream, audits aside."""
+    calls = row["calls_avoided"]
+    if not calls:
+        return []
+    usd = calls * row["usd_per_1000"] / 1000
+    return [f"  avoided on {calls} requests: {calls} calls, {usd:.4f} USD"]
 
 
 def _earn(row: Mapping[str, Any]) -> list[Any]:
