@@ -5,7 +5,7 @@ B is the batch, A the number of actions, N a number of texts, D an embedding's w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
@@ -24,7 +24,13 @@ from trimtab.records import (
 )
 
 Array = NDArray[np.float32]
+Words = NDArray[np.uint64]
 S = TypeVar("S")
+PolicyValueFn = Callable[[Sequence[S]], tuple[Array, Array]]
+"""States `[B]` to priors `[B, A]`, which sum to 1 over the legal actions, and values `[B]` in
+[-1, 1] for the player to move. Compiled search calls it with rows `[B, W]` of words instead."""
+ONGOING = 2.0
+"""What ``CompiledGame.result`` returns while the game goes on."""
 S_contra = TypeVar("S_contra", contravariant=True)
 
 
@@ -203,6 +209,69 @@ class Ledger(Protocol):
 
     def close(self) -> None:
         """Flush and release the file; later calls raise ``LedgerError``."""
+        ...
+
+
+class CompiledGame(Protocol):
+    """A two-player, zero-sum game with alternating moves, as functions that kernels compile in.
+
+    A state is a row of W 64-bit words; A is at most 64. ``legal_mask``, ``play``, ``result`` and
+    ``observe`` are numba functions: they allocate nothing, raise nothing and are never called
+    with an illegal action. Laws: they agree with the domain's own rules on every state;
+    ``decode(encode(state)) == state``; equal states have equal rows.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the domain's name."""
+        ...
+
+    @property
+    def num_actions(self) -> int:
+        """Return A."""
+        ...
+
+    @property
+    def words(self) -> int:
+        """Return W."""
+        ...
+
+    @property
+    def max_plies(self) -> int:
+        """Return the number of moves of the longest game."""
+        ...
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Return the shape of what ``observe`` fills."""
+        ...
+
+    @property
+    def legal_mask(self) -> Callable[[Words], np.uint64]:
+        """Return ``legal_mask(state)``: bit a is set if a is legal; 0 in a terminal state."""
+        ...
+
+    @property
+    def play(self) -> Callable[[Words, int, Words], None]:
+        """Return ``play(state, action, out)``, which writes the next state; out may be state."""
+        ...
+
+    @property
+    def result(self) -> Callable[[Words], float]:
+        """Return ``result(state)``: the value in [-1, 1] for the player to move, or ONGOING."""
+        ...
+
+    @property
+    def observe(self) -> Callable[[Words, Array], None]:
+        """Return ``observe(state, out)``, which fills the float32 observation for a net."""
+        ...
+
+    def encode(self, state: Any) -> Words:
+        """Return the domain's state as `[W]` words."""
+        ...
+
+    def decode(self, words: Words) -> Any:
+        """Return the domain's state of `[W]` words."""
         ...
 
 
