@@ -212,7 +212,7 @@ class Ledger(Protocol):
         ...
 
 
-class CompiledGame(Protocol):
+class CompiledGame(Protocol[S]):
     """A two-player, zero-sum game with alternating moves, as functions that kernels compile in.
 
     A state is a row of W 64-bit words; A is at most 64. ``legal_mask``, ``play``, ``result`` and
@@ -266,14 +266,15 @@ class CompiledGame(Protocol):
         """Return ``observe(state, out)``, which fills the float32 observation for a net."""
         ...
 
-    def encode(self, state: Any) -> Words:
+    def encode(self, state: S) -> Words:
         """Return the domain's state as `[W]` words."""
         ...
 
-    def decode(self, words: Words) -> Any:
+    def decode(self, words: Words) -> S:
         """Return the domain's state of `[W]` words."""
         ...
 
 
 AnyDomain = Domain[Any]
 AnyAgent = Agent[Any]
+AnyGame = CompiledGame[Any]
