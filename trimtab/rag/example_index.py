@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trimtab.errors import InputError
 from trimtab.protocols import Array, Embedder
+from trimtab.rag.scan import nearest
 from trimtab.records import Passage
 
-_SLACK = 1e-5  # more than a float32 product of unit vectors can err
 _SLICE = 256
 
 
@@ -59,13 +58,10 @@ class ExampleIndex:
         if k < 1:
             raise InputError(f"k={k} asks for no passage; give a k of at least 1")
         [vector] = self._embedder.embed([query])
-        rough: Array = self._vectors @ vector
+        allowed = None
         if exclude_same_text:
-            rough[[row for row, text in enumerate(self._texts) if text == query]] = -np.inf
-        rows = _candidates(rough, k)
-        # one matrix product may score equal rows apart by a bit, row by row they tie
-        scores: Array = (self._vectors[rows] * vector).sum(axis=1)
-        best = np.argsort(-scores, kind="stable")[:k]
+            allowed = np.array([text != query for text in self._texts], dtype=np.bool_)
+        rows, scores = nearest(self._vectors, vector, k, allowed=allowed)
         return [
             Passage(
                 text=self._texts[row],
@@ -73,7 +69,7 @@ class ExampleIndex:
                 score=score,
                 metadata={"label": self._labels[row]},
             )
-            for row, score in zip(rows[best].tolist(), scores[best].tolist(), strict=True)
+            for row, score in zip(rows.tolist(), scores.tolist(), strict=True)
         ]
 
     def nearest_cosine(self, vectors: Array) -> Array:
@@ -84,12 +80,3 @@ class ExampleIndex:
             part = vectors[start : start + _SLICE]
             nearest[start : start + _SLICE] = (part @ self._vectors.T).max(axis=1)
         return nearest
-
-
-def _candidates(rough: Array, k: int) -> NDArray[np.intp]:
-    """Return, in order, the rows that may be among the k best; minus infinity is left out."""
-    cut = np.float32(-np.inf)
-    if k < len(rough):
-        # a partition finds the k-th score in one pass; sorting all rows costs ten times that
-        cut = np.partition(rough, -k)[-k] - np.float32(_SLACK)
-    return np.flatnonzero((rough >= cut) & np.isfinite(rough))
