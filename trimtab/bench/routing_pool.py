@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.datasets.recorded import Recorded
+from trimtab.domains.tables import answer_codes
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -74,17 +75,7 @@ class Pool:
 def open_pool(agents: Sequence[Recorded]) -> Pool:
     """Return the pool, ordered by mean price per call, which is known before any answer is."""
     ordered = tuple(sorted(agents, key=lambda agent: float(agent.cost_usd.mean())))
-    numbers: dict[str, int] = {}
-    codes = np.array(
-        [
-            [
-                -1 - place if answer is None else numbers.setdefault(answer, len(numbers))
-                for answer in agent.answers
-            ]
-            for place, agent in enumerate(ordered)
-        ],
-        dtype=np.int64,
-    )
+    codes = answer_codes([agent.answers for agent in ordered])
     return Pool(agents=ordered, codes=codes)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.datasets.tables import table_rows
+from trimtab.domains.tables import RecordedSteps, answer_codes
 from trimtab.domains.texts import listed, short
 from trimtab.errors import InputError
 
@@ -100,6 +101,20 @@ class RecordedTable:
             cost_usd=np.array(usd, dtype=np.float64),
             out_tokens=np.array(tokens, dtype=np.float64),
         )
+
+
+def recorded_steps(models: Sequence[Recorded]) -> RecordedSteps:
+    """Return the models' answers as the steps of a controller, in the order given.
+
+    The one signal of an answer is its length, log(1 + tokens).
+    """
+    return RecordedSteps(
+        names=tuple(one.model for one in models),
+        codes=answer_codes([one.answers for one in models]),
+        correct=np.stack([one.correct for one in models]),
+        cost_usd=np.stack([one.cost_usd for one in models]),
+        signals=np.log1p(np.stack([one.out_tokens for one in models]))[None],
+    )
 
 
 def read_recorded(path: Path) -> RecordedTable:

@@ -1,0 +1,228 @@
+"""Fits the controller by value of computation: fitted backward induction, cross-fitted.
+
+For every trail S a ridge regression judges the answers (q_S), and another tells what each further
+step would gain (g_S). Both are fitted on K - 1 folds and read on the other one while values are
+computed: in-sample values are optimistic, and a step would look worth its price because it was
+remembered. From the full trail backwards, with r[S] the reward of the answer that would be shown,
+
+    T_m[S] = V[S + m] - r[S] - λ·c_m,    g_m = E[T_m | φ(S)],
+    V[S] = r[S] + T_a where g_a > 0 for the best a, else r[S].
+
+V holds measured outcomes of the policy, never a maximum of estimates.
+
+Sources: Longstaff and Schwartz 2001, "Valuing American options by simulation", §1 (regression on
+realised continuation values); Russell and Wefald 1991, "Principles of metareasoning" (value of
+computation). n is the number of questions, M of steps, F of features, L of prices λ, K of folds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trimtab.agents.cascades import STOP, ValueCascade
+from trimtab.agents.trail_features import SIGNALS_FROM, members
+from trimtab.agents.trail_model import Seen, TrailModel, best_answer, probabilities, see
+from trimtab.domains.tables import Codes, Floats, RecordedSteps
+from trimtab.errors import ConfigError
+
+FOLDS = 5
+RIDGE = 10.0
+"""Penalty on every weight but the intercept's; bits are not standardised, so rare ones shrink."""
+LARGEST_FULL = 8
+"""Up to so many steps all trails are fitted; beyond, only those of given chains."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """Judgements of every trail, and what they were worth out of fold.
+
+    Attributes:
+        model: fitted on all questions.
+        seen: what may be read of the questions.
+        folds: `[n]` the fold of each question.
+        shown: `[n]` by trail, the step whose answer would be shown, chosen out of fold.
+        confidence: `[n]` by trail, its probability out of fold.
+        prices: `[M]` mean price of each step.
+    """
+
+    model: TrailModel
+    seen: Seen
+    folds: Codes
+    shown: Mapping[int, Codes]
+    confidence: Mapping[int, Floats]
+    prices: Floats
+
+
+def all_trails(steps: int) -> tuple[int, ...]:
+    """Return every trail of so many steps, the empty one included, smaller ones first."""
+    return tuple(sorted(range(1 << steps), key=lambda trail: (trail.bit_count(), trail)))
+
+
+def trails_of(chains: Sequence[Sequence[int]], steps: int) -> tuple[int, ...]:
+    """Return the trails that these chains reach, the empty one and all single steps included."""
+    found = {0, *(1 << step for step in range(steps))}
+    for chain in chains:
+        trail = 0
+        for step in chain:
+            trail |= 1 << step
+            found.add(trail)
+    return tuple(sorted(found, key=lambda trail: (trail.bit_count(), trail)))
+
+
+def fit_judge(
+    steps: RecordedSteps,
+    *,
+    trails: Sequence[int],
+    rng: np.random.Generator,
+    folds: int = FOLDS,
+    ridge: float = RIDGE,
+) -> Judged:
+    """Return the judgements of these trails, fitted and cross-fitted on recorded steps.
+
+    Raises:
+        ConfigError: fewer questions than folds.
+    """
+    if steps.n < folds:
+        raise ConfigError(f"{steps.n} training questions are fewer than {folds} folds; give more")
+    seen = see(steps, signals=steps.n >= SIGNALS_FROM)
+    # drawn, not taken in order: the questions of a table are ordered
+    fold = rng.permutation(np.arange(steps.n) % folds).astype(np.int64)
+    exact = sum(1 << steps.index(name) for name in steps.exact)
+    model = TrailModel(
+        names=steps.names, weights={}, exact=exact, reads_signals=bool(seen.signals.shape[0])
+    )
+    right = steps.correct.astype(np.float64)
+    prices = steps.cost_usd.mean(axis=1)
+    weights: dict[int, Floats] = {}
+    shown: dict[int, Codes] = {}
+    confidence: dict[int, Floats] = {}
+    for trail in trails:
+        if not trail:
+            continue
+        x = model.features(trail, seen)
+        weights[trail], scores = cross_ridge(x, right[list(members(trail))].T, fold, ridge=ridge)
+        q = probabilities(scores, trail, seen.codes, exact=exact)
+        shown[trail], confidence[trail] = best_answer(q, trail, prices)
+    return Judged(
+        model=TrailModel(
+            names=steps.names, weights=weights, exact=exact, reads_signals=model.reads_signals
+        ),
+        seen=seen,
+        folds=fold,
+        shown=shown,
+        confidence=confidence,
+        prices=prices,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A controller for one price λ, and what it did out of fold on its training questions.
+
+    Attributes:
+        cascade: fitted on all questions.
+        trail: `[n]` the trail of each question, out of fold.
+        shown: `[n]` the step whose answer was shown, out of fold.
+    """
+
+    cascade: ValueCascade
+    trail: Codes
+    shown: Codes
+
+
+def fit_values(
+    steps: RecordedSteps, judged: Judged, *, lambdas: Sequence[float], ridge: float = RIDGE
+) -> list[Fitted]:
+    """Return the controller by value of computation of each λ (reward per US dollar)."""
+    price = np.asarray(lambdas, dtype=np.float64)
+    trails = sorted({0, *judged.shown}, key=lambda trail: (-trail.bit_count(), trail))
+    further = {
+        trail: tuple(
+            m
+            for m in range(len(steps.names))
+            if not trail >> m & 1 and trail | 1 << m in judged.shown
+        )
+        for trail in trails
+    }
+    rows = np.arange(steps.n)
+    values: dict[int, Floats] = {}
+    weights: dict[int, Floats] = {}
+    choice: dict[int, Codes] = {}
+    for trail in trails:
+        reward = np.zeros((steps.n, 1))
+        if trail:
+            reward = steps.correct[judged.shown[trail], rows][:, None].astype(np.float64)
+        left = further[trail]
+        if not left:
+            values[trail] = np.repeat(reward, len(price), axis=1)
+            continue
+        gains = np.stack(
+            [values[trail | 1 << m] - reward - price * judged.prices[m] for m in left], axis=2
+        )
+        x = judged.model.features(trail, judged.seen)
+        flat, out_of_fold = cross_ridge(x, gains.reshape(steps.n, -1), judged.folds, ridge=ridge)
+        weights[trail] = flat.reshape(x.shape[1], len(price), len(left))
+        expected = out_of_fold.reshape(gains.shape)
+        best = expected.argmax(axis=2)
+        taken = np.take_along_axis(gains, best[:, :, None], axis=2)[:, :, 0]
+        # something has to be shown, so the first step is taken whatever it costs
+        go = np.take_along_axis(expected, best[:, :, None], axis=2)[:, :, 0] > 0.0
+        go = (go | (trail == 0)) & ~judged.model.sure(trail, judged.seen)[:, None]
+        values[trail] = reward + np.where(go, taken, 0.0)
+        choice[trail] = np.where(go, np.array(left)[best], STOP)
+    return [
+        Fitted(
+            cascade=ValueCascade(
+                judge=judged.model,
+                prices=judged.prices,
+                value_of_usd=float(price[place]),
+                further={trail: further[trail] for trail in weights},
+                gains={trail: w[:, place] for trail, w in weights.items()},
+            ),
+            **_walk({trail: c[:, place] for trail, c in choice.items()}, judged),
+        )
+        for place in range(len(price))
+    ]
+
+
+def cross_ridge(
+    features: Floats, targets: Floats, folds: Codes, *, ridge: float
+) -> tuple[Floats, Floats]:
+    """Return `[F, t]` weights fitted on all rows, and `[n, t]` predictions out of fold.
+
+    Args:
+        features: `[n, F]`; the first column is 1 and is not penalised.
+        targets: `[n, t]`.
+        folds: `[n]` fold of each row, 0..K-1.
+        ridge: penalty on each other weight.
+    """
+    count = int(folds.max()) + 1
+    parts = [folds == fold for fold in range(count)]
+    grams = np.stack([features[part].T @ features[part] for part in parts])
+    moments = np.stack([features[part].T @ targets[part] for part in parts])
+    penalty = np.diag(np.r_[1e-6, np.full(features.shape[1] - 1, ridge)])
+    all_grams = np.concatenate([grams.sum(axis=0) - grams, grams.sum(axis=0)[None]])
+    all_moments = np.concatenate([moments.sum(axis=0) - moments, moments.sum(axis=0)[None]])
+    weights = np.linalg.solve(all_grams + penalty, all_moments)
+    predictions = np.empty(targets.shape)
+    for fold, part in enumerate(parts):
+        predictions[part] = features[part] @ weights[fold]
+    return weights[count], predictions
+
+
+def _walk(choice: Mapping[int, Codes], judged: Judged) -> dict[str, Codes]:
+    """Return the trail and the shown step of every question, by out-of-fold choices."""
+    at = np.zeros(judged.seen.n, dtype=np.int64)
+    shown = np.zeros(judged.seen.n, dtype=np.int64)
+    for trail in sorted({*choice, *judged.shown}, key=int.bit_count):
+        here = np.flatnonzero(at == trail)
+        if trail:
+            shown[here] = judged.shown[trail][here]
+        if trail in choice:
+            step = choice[trail][here]
+            going = step != STOP
+            at[here[going]] |= np.int64(1) << step[going]
+    return {"trail": at, "shown": shown}
