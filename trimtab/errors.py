@@ -11,6 +11,8 @@
     │   └── UnknownDomain        no such domain is served
     ├── TruthUnknown         a domain cannot check this state
     ├── EmbedderMissing      the weights of an embedder are not installed
+    ├── RetrievalError       a corpus or an index cannot be used
+    │   └── SourceError          a source of papers gave no usable answer
     ├── BundleError          a bundle is incomplete, altered or foreign
     ├── LedgerError          the ledger refuses a row or cannot be opened
     │   ├── LedgerTooNew         written by a newer trimtab
@@ -65,6 +67,14 @@ class TruthUnknown(TrimtabError):
 
 class EmbedderMissing(TrimtabError):
     """The weights of an embedder are not installed; the message holds the command."""
+
+
+class RetrievalError(TrimtabError):
+    """A corpus or an index cannot be opened or used; the message names it and the remedy."""
+
+
+class SourceError(RetrievalError):
+    """A source of papers gave no usable answer; what came before is kept."""
 
 
 class BundleError(TrimtabError):
