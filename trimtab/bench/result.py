@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 SCHEMA = "trimtab.bench/1"
 
@@ -76,6 +78,23 @@ def bench_result(
         "measures": {key: asdict(measure) for key, measure in measures.items()},
         "peers": dict(peers or {}),
         "bars": {bar.key: bar.judge(measures) for bar in bars},
+    }
+
+
+def spread(key: str, values: Sequence[float | None], *, unit: str) -> dict[str, Measure]:
+    """Return the mean over splits, the middle 95 % of them as limits, and ``…_sd``.
+
+    A value that could not be measured in one split is none in all: a mean over the splits that
+    happen to have one misleads.
+    """
+    known = np.array([value for value in values if value is not None], dtype=np.float64)
+    if len(known) < len(values):
+        return {key: Measure(value=None, unit=unit), f"{key}_sd": Measure(value=None, unit=unit)}
+    low, high = np.quantile(known, [0.025, 0.975])
+    sd = float(known.std(ddof=1)) if len(known) > 1 else 0.0
+    return {
+        key: Measure(value=float(known.mean()), low=float(low), high=float(high), unit=unit),
+        f"{key}_sd": Measure(value=sd, unit=unit),
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from trimtab.agents.promise import check_promise
-from trimtab.bench.result import Measure, bench_result
+from trimtab.bench.result import Measure, bench_result, spread
 from trimtab.bench.routing_bars import bars, known_name
 from trimtab.bench.routing_gate import fit_scores, text_features
 from trimtab.bench.routing_pool import Floats, open_pool
@@ -161,22 +161,8 @@ def _measured(setting: Setting, weak: Recorded, train: Rows, test: Rows) -> dict
 def _summary(rows: Sequence[Mapping[str, float | None]]) -> dict[str, Measure]:
     measures: dict[str, Measure] = {}
     for key in rows[0]:
-        measures |= _spread(key, [row[key] for row in rows])
+        measures |= spread(key, [row[key] for row in rows], unit=_UNITS.get(key, _UNITS["apgr"]))
     return measures
-
-
-def _spread(key: str, values: Sequence[float | None]) -> dict[str, Measure]:
-    """Return mean (with the middle 95 % of the splits) and standard deviation."""
-    unit = _UNITS.get(key, _UNITS["apgr"])
-    known = np.array([value for value in values if value is not None], dtype=np.float64)
-    if len(known) < len(values):  # a mean over the splits that happen to have a value misleads
-        return {key: Measure(value=None, unit=unit), f"{key}_sd": Measure(value=None, unit=unit)}
-    low, high = np.quantile(known, [0.025, 0.975])
-    sd = float(known.std(ddof=1)) if len(known) > 1 else 0.0
-    return {
-        key: Measure(value=float(known.mean()), low=float(low), high=float(high), unit=unit),
-        f"{key}_sd": Measure(value=sd, unit=unit),
-    }
 
 
 def _promise_summary(kept: Sequence[Kept], *, window: int, loss: float) -> dict[str, Measure]:
@@ -184,8 +170,8 @@ def _promise_summary(kept: Sequence[Kept], *, window: int, loss: float) -> dict[
     exceeded = sum(one.other_loss > loss for one in kept)
     labels: list[float | None] = [1000.0 * one.labels / window for one in kept]
     return {
-        **_spread("saved", [one.saved for one in kept]),
-        **_spread("labels_per_1000", labels),
+        **spread("saved", [one.saved for one in kept], unit=_UNITS["saved"]),
+        **spread("labels_per_1000", labels, unit=_UNITS["labels_per_1000"]),
         "promise_broken": Measure(value=float(broken), unit="splits"),
         "promise_exceeded": Measure(value=float(exceeded), unit="splits"),
         "certified": Measure(value=sum(bool(one.rule) for one in kept) / len(kept), unit="share"),

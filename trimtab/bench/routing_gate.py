@@ -62,6 +62,8 @@ def fit_scores(
 ) -> Floats:
     """Return `[n]` expected gains of asking the strong model, learned on the train rows.
 
+    With gains `[n, k]`, of k models say, the scores are `[n, k]`.
+
     Args:
         texts: `[n]` questions; their words enter as tf-idf, fitted on the train rows.
         features: `[n, F]`, standardised here by the train rows; the length comes first.
@@ -82,7 +84,7 @@ def fit_scores(
         x: Floats = np.hstack([plain, words.transform(texts).toarray()])
     except ValueError:  # no word occurs in three texts: the counts must do
         x = plain
-    mean = float(gains[train].mean())
+    mean = gains[train].mean(axis=0)
     z, y = x[train], gains[train] - mean
     rows, columns = z.shape
     if rows < columns:  # the dual form has the smaller matrix
