@@ -10,6 +10,7 @@
     │   ├── IllegalAction        an action outside the legal ones
     │   └── UnknownDomain        no such domain is served
     ├── TruthUnknown         a domain cannot check this state
+    ├── WorkerFailed         a task of an executor raised, died or took too long
     ├── EmbedderMissing      the weights of an embedder are not installed
     ├── RetrievalError       a corpus or an index cannot be used
     │   └── SourceError          a source of papers gave no usable answer
@@ -63,6 +64,10 @@ class UnknownDomain(InputError):
 
 class TruthUnknown(TrimtabError):
     """The domain knows no truth for this state."""
+
+
+class WorkerFailed(TrimtabError):
+    """A task of an executor raised, died or took too long; the message names the task."""
 
 
 class EmbedderMissing(TrimtabError):
