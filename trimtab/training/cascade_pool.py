@@ -8,23 +8,14 @@ that certify voids the certificate. M is the number of steps.
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from trimtab.agents.cascades import AgreementChain, Candidate, Cascade, Single, paid
+from trimtab.agents.cascades import Candidate, Cascade, Single, paid
 from trimtab.domains.tables import Codes, Floats, RecordedSteps
-from trimtab.errors import ConfigError
-from trimtab.training.controller import (
-    LARGEST_FULL,
-    Judged,
-    all_trails,
-    fit_judge,
-    fit_values,
-    trails_of,
-)
+from trimtab.training.agreement_chains import agreement_chains, reachable_trails
+from trimtab.training.controller import Judged, fit_judge, fit_values
 
 PRICES = 24
 """Prices λ that are tried, evenly on a log scale."""
@@ -62,7 +53,7 @@ def fit_pool(
         ConfigError: fewer questions than folds.
         InputError: no such step.
     """
-    tried = fit_candidates(steps, strong=strong, rng=rng)
+    tried, _ = fit_candidates(steps, strong=strong, rng=rng)
     always, rest = tried[0], tried[1:]
     kept: list[Tried] = []
     for one in sorted(rest, key=lambda t: (t.cost_usd, -t.quality)):
@@ -73,26 +64,24 @@ def fit_pool(
 
 def fit_candidates(
     steps: RecordedSteps, *, strong: str | None = None, rng: np.random.Generator
-) -> list[Tried]:
-    """Return every candidate; the strong step alone is the first. Arguments as in `fit_pool`."""
+) -> tuple[list[Tried], Judged]:
+    """Return every candidate, the strong step alone first, and the judgements they share.
+
+    Arguments and errors are those of :func:`fit_pool`.
+    """
     chosen = best_single(steps) if strong is None else strong
     place = steps.index(chosen)
-    chains = agreement_chains(steps)
-    full = len(steps.names) <= LARGEST_FULL
-    trails = (
-        all_trails(len(steps.names))
-        if full
-        else trails_of([chain.order for chain in chains], len(steps.names))
-    )
-    judged = fit_judge(steps, trails=trails, rng=rng)
+    lambdas = price_grid(steps.cost_usd.mean(axis=1))
+    chains = agreement_chains(steps, lambdas=lambdas)
+    judged = fit_judge(steps, trails=reachable_trails(steps, chains), rng=rng)
     order = [place, *(m for m in range(len(steps.names)) if m != place)]
     plain: list[Cascade] = [Single(step=m, name=f"always {steps.names[m]}") for m in order]
     found = [
         _tried(steps, judged, one, *one.run(steps), strong=chosen) for one in [*plain, *chains]
     ]
-    for fit in fit_values(steps, judged, lambdas=price_grid(judged.prices)):
+    for fit in fit_values(steps, judged, lambdas=lambdas):
         found.append(_tried(steps, judged, fit.cascade, fit.trail, fit.shown, strong=chosen))
-    return found
+    return found, judged
 
 
 def best_single(steps: RecordedSteps) -> str:
@@ -113,30 +102,6 @@ def price_grid(prices: Floats) -> list[float]:
     return [
         float(value) for value in np.geomspace(1e-3 / paid_for.max(), 0.5 / paid_for.min(), PRICES)
     ]
-
-
-def agreement_chains(steps: RecordedSteps) -> list[AgreementChain]:
-    """Return the chains of every subset of at least two steps, cheapest step first.
-
-    Raises:
-        ConfigError: too many steps for every subset.
-    """
-    if len(steps.names) > LARGEST_FULL:
-        raise ConfigError(
-            f"{len(steps.names)} steps have too many subsets; give at most {LARGEST_FULL}"
-        )
-    climb = np.argsort(steps.cost_usd.mean(axis=1), kind="stable").tolist()
-    return [
-        _chain(steps.names, order, needed)
-        for size in range(2, len(climb) + 1)
-        for order in itertools.combinations(climb, size)
-        for needed in range(2, size + 1)
-    ]
-
-
-def _chain(names: Sequence[str], order: Sequence[int], needed: int) -> AgreementChain:
-    spelled = ", ".join(names[step] for step in order)
-    return AgreementChain(order=tuple(order), needed=needed, name=f"{needed} agree of {spelled}")
 
 
 def _tried(

@@ -31,8 +31,6 @@ from trimtab.errors import ConfigError
 FOLDS = 5
 RIDGE = 10.0
 """Penalty on every weight but the intercept's; bits are not standardised, so rare ones shrink."""
-LARGEST_FULL = 8
-"""Up to so many steps all trails are fitted; beyond, only those of given chains."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,22 +52,6 @@ class Judged:
     shown: Mapping[int, Codes]
     confidence: Mapping[int, Floats]
     prices: Floats
-
-
-def all_trails(steps: int) -> tuple[int, ...]:
-    """Return every trail of so many steps, the empty one included, smaller ones first."""
-    return tuple(sorted(range(1 << steps), key=lambda trail: (trail.bit_count(), trail)))
-
-
-def trails_of(chains: Sequence[Sequence[int]], steps: int) -> tuple[int, ...]:
-    """Return the trails that these chains reach, the empty one and all single steps included."""
-    found = {0, *(1 << step for step in range(steps))}
-    for chain in chains:
-        trail = 0
-        for step in chain:
-            trail |= 1 << step
-            found.add(trail)
-    return tuple(sorted(found, key=lambda trail: (trail.bit_count(), trail)))
 
 
 def fit_judge(
@@ -173,19 +155,19 @@ def fit_values(
         go = (go | (trail == 0)) & ~judged.model.sure(trail, judged.seen)[:, None]
         values[trail] = reward + np.where(go, taken, 0.0)
         choice[trail] = np.where(go, np.array(left)[best], STOP)
-    return [
-        Fitted(
-            cascade=ValueCascade(
-                judge=judged.model,
-                prices=judged.prices,
-                value_of_usd=float(price[place]),
-                further={trail: further[trail] for trail in weights},
-                gains={trail: w[:, place] for trail, w in weights.items()},
-            ),
-            **_walk({trail: c[:, place] for trail, c in choice.items()}, judged),
+    found = []
+    for place, value in enumerate(lambdas):
+        cascade = ValueCascade(
+            judge=judged.model,
+            prices=judged.prices,
+            value_of_usd=value,
+            further={trail: further[trail] for trail in weights},
+            gains={trail: w[:, place] for trail, w in weights.items()},
         )
-        for place in range(len(price))
-    ]
+        chosen = {trail: c[:, place] for trail, c in choice.items()}
+        trail_of, shown = walk(chosen, judged.shown, steps.n)
+        found.append(Fitted(cascade=cascade, trail=trail_of, shown=shown))
+    return found
 
 
 def cross_ridge(
@@ -213,16 +195,22 @@ def cross_ridge(
     return weights[count], predictions
 
 
-def _walk(choice: Mapping[int, Codes], judged: Judged) -> dict[str, Codes]:
-    """Return the trail and the shown step of every question, by out-of-fold choices."""
-    at = np.zeros(judged.seen.n, dtype=np.int64)
-    shown = np.zeros(judged.seen.n, dtype=np.int64)
-    for trail in sorted({*choice, *judged.shown}, key=int.bit_count):
+def walk(choice: Mapping[int, Codes], shown: Mapping[int, Codes], n: int) -> tuple[Codes, Codes]:
+    """Return `[n]` trails and the steps shown, following what was chosen at every trail.
+
+    Args:
+        choice: `[n]` the step that follows, or STOP, by trail; a trail without one is an end.
+        shown: `[n]` the step whose answer would be shown, by trail but the empty one.
+        n: number of questions.
+    """
+    at = np.zeros(n, dtype=np.int64)
+    last = np.zeros(n, dtype=np.int64)
+    for trail in sorted({*choice, *shown}, key=int.bit_count):
         here = np.flatnonzero(at == trail)
         if trail:
-            shown[here] = judged.shown[trail][here]
+            last[here] = shown[trail][here]
         if trail in choice:
             step = choice[trail][here]
             going = step != STOP
             at[here[going]] |= np.int64(1) << step[going]
-    return {"trail": at, "shown": shown}
+    return at, last
