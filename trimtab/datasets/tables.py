@@ -8,12 +8,13 @@ import importlib
 import json
 import math
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from trimtab.datasets.json_lines import decoded, parsed
 from trimtab.domains.choices import Choices
 from trimtab.domains.texts import MAX_TEXT_CHARS, listed, normalise, text_problem
 from trimtab.errors import InputError, MissingExtra
@@ -170,23 +171,11 @@ def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, tuple[
         return
     try:
         with gzip.open(path) if suffix == ".jsonl.gz" else path.open("rb") as stream:
-            lines = _decoded(path, stream)
+            lines = decoded(path, stream)
             read = _csv_rows if suffix == ".csv" else _json_rows
             yield from read(path, lines, columns)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}); check it or copy it again") from error
-
-
-def _decoded(path: Path, stream: IO[bytes] | gzip.GzipFile) -> Iterator[str]:
-    for number, line in enumerate(stream, start=1):
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"{path}: line {number}: byte {error.start + 1} of the line (0x"
-                f"{line[error.start]:02x}) is not UTF-8; save the file as UTF-8"
-            ) from error
-        yield text.removeprefix("\ufeff") if number == 1 else text
 
 
 def _csv_rows(path: Path, lines: Iterable[str], columns: Sequence[str]) -> Iterator[_Row]:
@@ -213,20 +202,7 @@ def _csv_rows(path: Path, lines: Iterable[str], columns: Sequence[str]) -> Itera
 
 
 def _json_rows(path: Path, lines: Iterable[str], columns: Sequence[str]) -> Iterator[_Row]:
-    for number, line in enumerate(lines, start=1):
-        if line.isspace():
-            continue
-        where = f"line {number}"
-        try:
-            row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise InputError(
-                f"{path}: {where}: not JSON ({error}); write one object per line"
-            ) from error
-        if not isinstance(row, Mapping):
-            raise InputError(
-                f"{path}: {where}: a {type(row).__name__}, not an object; write one object per line"
-            )
+    for where, row in parsed(path, lines):
         _require(path, columns, list(row), where=f"{where}: ")
         yield where, tuple(row[column] for column in columns)
 
