@@ -18,6 +18,9 @@
     ├── LedgerError          the ledger refuses a row or cannot be opened
     │   ├── LedgerTooNew         written by a newer trimtab
     │   └── LedgerCorrupt        the hash chain does not verify
+    ├── SearchError          a tree search stopped before its budget; holds what it has so far
+    │   ├── LeafFailed           the leaf function raised or ran out of time: go on later
+    │   └── LeafInvalid          it returned what cannot be used: mend the leaf function
     └── LLMError             the LLM gave no usable answer
         ├── LLMUnavailable       retries are used up, or the breaker is open
         ├── ContextOverflow      the prompt does not fit; retrying cannot help
@@ -96,6 +99,27 @@ class LedgerTooNew(LedgerError):
 
 class LedgerCorrupt(LedgerError):
     """The hash chain of the ledger does not verify; the message names the first bad row."""
+
+
+class SearchError(TrimtabError):
+    """A tree search stopped before its budget.
+
+    Attributes:
+        partial: the result of the simulations done, or None where there was none; the search
+            object stays usable and can go on.
+    """
+
+    def __init__(self, message: str, *, partial: object | None = None) -> None:
+        super().__init__(message)
+        self.partial = partial
+
+
+class LeafFailed(SearchError):
+    """The leaf function raised or ran out of time; its own error is the cause."""
+
+
+class LeafInvalid(SearchError):
+    """The leaf function returned a wrong shape or a number that cannot be used."""
 
 
 class LLMError(TrimtabError):
