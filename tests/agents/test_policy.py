@@ -12,6 +12,7 @@ import pytest
 
 from tests.contracts.agent import AgentContract
 from tests.requests import DOMAIN, QUICK, WordEmbedder, embedders, requests
+from trimtab.agents.known_texts import KnownTexts
 from trimtab.agents.ladder import HEADS_FILE, WITNESS_FILE, Ladder
 from trimtab.agents.policy import TextPolicy
 from trimtab.datasets.tables import LabelledText
@@ -156,6 +157,17 @@ def test_known_cosine_is_one_for_the_words_of_a_known_text(bundle: LoadedBundle)
     words = TRAIN[0].text.split()
     [prediction] = serve(bundle).predict([ChoiceState(" ".join(reversed(words)))])
     assert prediction.signals["known_cosine"] == pytest.approx(1.0, abs=1e-3)
+
+
+def test_known_cosine_is_to_the_nearest_text_of_the_chosen_label(bundle: LoadedBundle) -> None:
+    known = KnownTexts.from_bundle(bundle)
+    policy = serve(bundle).without_minilm()
+    vectors = embedders()["wordllama"].embed([state.text for state in STATES])
+    for vector, prediction in zip(vectors, policy.predict(STATES), strict=True):
+        chosen = policy.domain.labels[int(prediction.action)]
+        rows = [place for place, label in enumerate(known.labels) if label == chosen]
+        nearest = (known.vectors["wordllama"][rows] @ vector).max()
+        assert prediction.signals["known_cosine"] == pytest.approx(float(nearest), abs=1e-6)
 
 
 def test_cost_is_cpu_time_at_its_price(bundle: LoadedBundle) -> None:

@@ -24,9 +24,9 @@ from trimtab.release.bundle import LoadedBundle
 
 logger = logging.getLogger(__name__)
 
-MAX_KNOWN = 2048
-"""More known texts than this and ``known_cosine`` is not computed: at 3,000 it would cost more than
-half as much as the rest of the static rung, at 15,000 ten times as much."""
+MAX_KNOWN = 256
+"""More known texts of one label than this and ``known_cosine`` is not computed: reading a megabyte
+of vectors would push what the rest of a decision needs out of the processor's cache."""
 
 
 class TextPolicy:
@@ -36,7 +36,8 @@ class TextPolicy:
     training: confidence 1), ``static`` or ``minilm``. Its signals are ``margin`` and ``entropy``
     (nats) of that rung's probabilities, ``agreement`` (1 if all tiers that ran chose this label),
     ``gate`` (the static rung's confidence, which decides whether MiniLM runs) and, up to
-    ``MAX_KNOWN`` known texts, ``known_cosine`` (to the nearest of them).
+    ``MAX_KNOWN`` known texts a label, ``known_cosine`` (to the nearest of the label that the
+    static rung chose).
 
     Attributes:
         domain: the choices it answers.
@@ -65,7 +66,7 @@ class TextPolicy:
         self._next = embedders.get(MINILM)
         self._usd_per_cpu_s = usd_per_cpu_s
         self._cache = {key: domain.index(label) for key, label in known.cache().items()}
-        self._known_vectors = known.vectors[STATIC] if len(known.texts) <= MAX_KNOWN else None
+        self._vectors_of = _by_label(known, domain)
         self.degraded: tuple[str, ...] = ()
         if ladder.minilm is not None and self._next is None:
             self.degraded = (MINILM,)
@@ -165,9 +166,8 @@ class TextPolicy:
         # One row at a time, so that rounding does not depend on the batch.
         for vector, row, key in zip(vectors, inputs, keys, strict=True):
             answer = self.ladder.static.answer(row, key)
-            nearest = None
-            if self._known_vectors is not None:
-                nearest = float((self._known_vectors @ vector).max())
+            known = self._vectors_of.get(answer.label)
+            nearest = None if known is None else float(np.maximum.reduce(known @ vector))
             drafts.append(_Draft("static", answer, answer.confidence, nearest))
         return drafts
 
@@ -251,6 +251,15 @@ class _Clock:
         cpu_s, latency_s = (cpu - self._cpu) * share, (wall - self._wall) * share
         self._cpu, self._wall = cpu, wall
         return Usage(cpu_s=cpu_s, latency_s=latency_s, cost_usd=cpu_s * self._usd_per_cpu_s)
+
+
+def _by_label(known: KnownTexts, domain: Choices) -> dict[int, Array]:
+    """Return the ``[N, D]`` vectors of each label's texts; none where a label has too many."""
+    labels = np.array([domain.index(label) for label in known.labels], dtype=np.int64)
+    rows = {int(label): np.flatnonzero(labels == label) for label in np.unique(labels)}
+    if any(len(found) > MAX_KNOWN for found in rows.values()):
+        return {}
+    return {label: known.vectors[STATIC][found] for label, found in rows.items()}
 
 
 def _entropy(probs: Array) -> float:
