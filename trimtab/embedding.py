@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -54,10 +55,10 @@ class StaticEmbedder:
     def embed(self, texts: Sequence[str]) -> Array:
         """Return `[N, D]` float32 rows of unit length."""
         rows = np.empty((len(texts), self.dim), dtype=np.float32)
-        for row, text in enumerate(texts):
+        for row, text in zip(rows, texts, strict=True):
             ids = self._tokenizer.encode(text, add_special_tokens=False).ids or [0]
-            mean = self._vectors[np.minimum(ids, len(self._vectors) - 1)].mean(axis=0)
-            rows[row] = mean
+            # the sum: of unit length it is the mean
+            np.add.reduce(self._vectors.take(ids, axis=0, mode="clip"), axis=0, out=row)
         return _unit(rows)
 
 
@@ -252,6 +253,7 @@ def _grouped(items: Sequence[T]) -> Iterator[Sequence[T]]:
 
 
 def _unit(rows: Array) -> Array:
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Array = rows / np.maximum(norms, np.float32(1e-12))
-    return unit
+    """Bring the rows to unit length where they are."""
+    for row in rows:
+        row /= max(math.sqrt(row.dot(row)), 1e-12)
+    return rows
