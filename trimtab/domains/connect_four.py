@@ -1,50 +1,32 @@
-"""Connect Four on the usual board of seven columns and six rows, over bitboards.
-
-Cell (column c, row r from below) is bit ``7 c + r``; bit ``7 c + 6`` stays empty.
-"""
+"""Connect Four on the usual board of seven columns and six rows, over bitboards."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from trimtab.domains.compiled import GameKernels
+from trimtab.domains.connect_four_board import (
+    COLUMNS,
+    ROWS,
+    ConnectFourState,
+    move_order,
+    rows_text,
+)
 from trimtab.domains.texts import short
-from trimtab.errors import IllegalAction, InputError, MissingExtra, TruthUnknown
+from trimtab.errors import ConfigError, IllegalAction, InputError, MissingExtra, TruthUnknown
 from trimtab.protocols import Array, Words
 
-COLUMNS = 7
-ROWS = 6
+if TYPE_CHECKING:
+    from trimtab.domains.connect_four_solver import ConnectFourSolver
+
+__all__ = ["ConnectFour", "ConnectFourState"]
+
 START = "start"
-_COLUMN = (1 << ROWS) - 1
-_BOTTOM_ROW = sum(1 << 7 * column for column in range(COLUMNS))
-_FULL = _BOTTOM_ROW * _COLUMN
 _WON = 1 << 63
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectFourState:
-    """A position: the stones of the player to move, and all occupied cells, as bit masks."""
-
-    mover: int = 0
-    occupied: int = 0
-
-    @property
-    def stones(self) -> int:
-        """Return the number of stones on the board; the first player moves at even numbers."""
-        return self.occupied.bit_count()
-
-    @property
-    def won(self) -> bool:
-        """Return whether the player who just moved has four in a row."""
-        return _has_four(self.mover ^ self.occupied)
-
-    def mirror(self) -> ConnectFourState:
-        """Return the position seen in a mirror: column c becomes column 6 - c."""
-        return ConnectFourState(_mirrored(self.mover), _mirrored(self.occupied))
 
 
 class ConnectFour:
@@ -58,6 +40,14 @@ class ConnectFour:
         >>> state = game.from_text("444455")
         >>> game.apply_action(state, 5).stones
         7
+
+    Args:
+        min_truth_stones: with fewer stones on the board ``check`` raises ``TruthUnknown``. From 8
+            on, two searches took 1 s in the mean and 12 s at most over random positions; each two
+            stones less take about four times as long.
+
+    Raises:
+        ConfigError: it is not a number of stones, 0 to 42.
     """
 
     name = "connect_four"
@@ -72,15 +62,20 @@ class ConnectFour:
         "Answer with the number of the column in which the player to move should play, 1 to 7."
     )
 
+    def __init__(self, *, min_truth_stones: int = 8) -> None:
+        if not 0 <= min_truth_stones <= COLUMNS * ROWS:
+            raise ConfigError(
+                f"min_truth_stones={min_truth_stones!r} is no number of stones; use 0 to 42"
+            )
+        self.min_truth_stones = min_truth_stones
+
     def initial_state(self, seed: int) -> ConnectFourState:
         """Return the empty board, whatever the seed."""
         return ConnectFourState()
 
     def legal_actions(self, state: ConnectFourState) -> Sequence[int]:
         """Return the columns that are not full, none once the game is over."""
-        if state.won:
-            return []
-        return [c for c in range(COLUMNS) if not state.occupied >> (7 * c + ROWS - 1) & 1]
+        return [] if state.won else state.open_columns
 
     def apply_action(self, state: ConnectFourState, action: int) -> ConnectFourState:
         """Return the position after a stone in column ``action``.
@@ -97,11 +92,11 @@ class ConnectFour:
             raise IllegalAction(f"the game is over: {self.outcome_text(state)}; legal: []")
         if state.occupied >> (7 * column + ROWS - 1) & 1:
             raise IllegalAction(f"column {column} is full; legal: {self.legal_actions(state)}")
-        return _dropped(state, column)
+        return state.drop(column)
 
     def is_terminal(self, state: ConnectFourState) -> bool:
         """Return whether somebody has won or the board is full."""
-        return state.occupied == _FULL or state.won
+        return state.is_full or state.won
 
     def returns(self, state: ConnectFourState) -> tuple[float, ...]:
         """Return 1 for the winner and -1 for the loser, 0 for both after a draw.
@@ -111,7 +106,7 @@ class ConnectFour:
         """
         if state.won:
             return (1.0, -1.0) if state.stones % 2 else (-1.0, 1.0)
-        if state.occupied != _FULL:
+        if not state.is_full:
             raise InputError("the game is not over yet; play on until is_terminal")
         return (0.0, 0.0)
 
@@ -133,7 +128,7 @@ class ConnectFour:
         Raises:
             InputError: no legal game leads to the position.
         """
-        return "".join(str(column + 1) for column in _move_order(state)) or START
+        return "".join(str(column + 1) for column in move_order(state)) or START
 
     def from_text(self, text: str) -> ConnectFourState:
         """Return the position after the moves, digits 1 to 7; ``start`` is the empty board.
@@ -189,13 +184,33 @@ class ConnectFour:
         return column
 
     def check(self, state: ConnectFourState, answer: int | str) -> float:
-        """Return 1 if the move keeps the exact result.
+        """Return 1 if the move keeps the exact result of the position, else 0.
 
         Raises:
-            TruthUnknown: the exact result of the position is not known.
+            IllegalAction: the answer is no column, or it cannot be played.
+            TruthUnknown: fewer than ``min_truth_stones`` stones: solving could take minutes.
+            MissingExtra: numba is not installed.
         """
-        column = self.index(answer)
-        raise TruthUnknown(f"the exact result of column {column + 1} is not known")
+        child = self.apply_action(state, self.index(answer))
+        if state.stones < self.min_truth_stones:
+            raise TruthUnknown(
+                f"{state.stones} stones on the board; the result is solved from "
+                f"{self.min_truth_stones} on (ConnectFour(min_truth_stones=...))"
+            )
+        return 1.0 if -self.solver.outcome(child) == self.solver.outcome(state) else 0.0
+
+    @cached_property
+    def solver(self) -> ConnectFourSolver:
+        """Return the exact solver, made at the first use.
+
+        Raises:
+            MissingExtra: numba is not installed.
+        """
+        try:
+            from trimtab.domains.connect_four_solver import ConnectFourSolver
+        except ModuleNotFoundError as error:
+            raise MissingExtra("numba", "search") from error
+        return ConnectFourSolver()
 
     def board_text(self, state: ConnectFourState) -> str:
         """Return the board as lines, X for the first player, with whose turn it is.
@@ -211,25 +226,12 @@ class ConnectFour:
         1 2 3 4 5 6 7
         O to move; legal columns: 1 2 3 4 5 6 7
         """
-        mover, opponent = "XO" if state.stones % 2 == 0 else "OX"
-        lines = []
-        for row in reversed(range(ROWS)):
-            cells = (7 * column + row for column in range(COLUMNS))
-            lines.append(
-                " ".join(
-                    "."
-                    if not state.occupied >> cell & 1
-                    else mover
-                    if state.mover >> cell & 1
-                    else opponent
-                    for cell in cells
-                )
-            )
-        lines.append("1 2 3 4 5 6 7")
-        legal = " ".join(str(column + 1) for column in self.legal_actions(state))
+        lines = [*rows_text(state), "1 2 3 4 5 6 7"]
         if self.is_terminal(state):
             lines.append(self.outcome_text(state))
         else:
+            legal = " ".join(str(column + 1) for column in state.open_columns)
+            mover = "O" if state.stones % 2 else "X"
             lines.append(f"{mover} to move; legal columns: {legal}")
         return "\n".join(lines)
 
@@ -283,67 +285,3 @@ def _column(answer: object) -> int | None:
     if isinstance(answer, bool) or not isinstance(answer, int | np.integer):
         return None
     return int(answer) if 0 <= answer < COLUMNS else None
-
-
-def _dropped(state: ConnectFourState, column: int) -> ConnectFourState:
-    stone = (state.occupied + (1 << 7 * column)) & (_COLUMN << 7 * column)
-    stone &= ~state.occupied
-    return ConnectFourState(state.mover ^ state.occupied, state.occupied | stone)
-
-
-def _has_four(stones: int) -> bool:
-    for shift in (1, 6, 7, 8):  # vertical, falling, horizontal, rising
-        pairs = stones & stones >> shift
-        if pairs & pairs >> 2 * shift:
-            return True
-    return False
-
-
-def _mirrored(cells: int) -> int:
-    columns = (cells >> 7 * column & _COLUMN for column in range(COLUMNS))
-    return sum(bits << 7 * (COLUMNS - 1 - column) for column, bits in enumerate(columns))
-
-
-def _move_order(state: ConnectFourState) -> list[int]:
-    """Return the columns of one legal game that leads to the position.
-
-    The last stone of a won position is one without which there is no four in a row; before it no
-    order can contain a win. Stones are then taken back from the columns, highest column first by
-    its height: that rarely ends in a dead end, and dead ends are not visited twice.
-    """
-    last, first = state.mover ^ state.occupied, state.mover
-    dead: set[tuple[int, ...]] = set()
-    heights = tuple((state.occupied >> 7 * c & _COLUMN).bit_count() for c in range(COLUMNS))
-    owners = (first, last)
-
-    def back(heights: tuple[int, ...], left: int, moves: list[int]) -> bool:
-        if left == 0:
-            return True
-        if heights in dead:
-            return False
-        # the parity of what is left tells who placed the stone that is taken back
-        stones = owners[(state.stones - left + 1) % 2]
-        for column in sorted(range(COLUMNS), key=lambda c: -heights[c]):
-            top = 7 * column + heights[column] - 1
-            if (
-                heights[column]
-                and stones >> top & 1
-                and not (left == state.stones and _has_four(last & ~(1 << top)))
-            ):
-                moves.append(column)
-                lower = (*heights[:column], heights[column] - 1, *heights[column + 1 :])
-                if back(lower, left - 1, moves):
-                    return True
-                moves.pop()
-        dead.add(heights)
-        return False
-
-    moves: list[int] = []
-    grounded = sum(((1 << height) - 1) << 7 * c for c, height in enumerate(heights))
-    possible = state.occupied == grounded and not _has_four(first)
-    if not possible or state.mover & ~state.occupied or not back(heights, state.stones, moves):
-        raise InputError(
-            f"mover={state.mover:#x}, occupied={state.occupied:#x}: no legal game leads to this "
-            f"position; make positions with from_text and apply_action"
-        )
-    return moves[::-1]
