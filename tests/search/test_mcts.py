@@ -78,7 +78,7 @@ def test_every_simulation_of_an_open_root_is_counted(config: MCTSConfig) -> None
 def test_virtual_losses_are_all_taken_back() -> None:
     run = Search(COMPILED, _rows([]), MCTSConfig(simulations=160, leaves=10), [0])
     run.run(Hashed(COMPILED))
-    assert not run.forest.pending[0, : run.forest.size[0]].any()
+    assert not run.forest.nodes["pending"][0, : run.forest.heads["size"][0]].any()
 
 
 def test_leaves_of_one_tree_are_evaluated_together() -> None:

@@ -40,8 +40,8 @@ from trimtab.protocols import AnyGame, Array, Words
 from trimtab.search import forest_kernels as kernels
 from trimtab.search.compiled import build
 from trimtab.search.config import PRESETS, MCTSConfig, preset
-from trimtab.search.descent import Choice
-from trimtab.search.forest import Forest, allocate
+from trimtab.search.descent import CHOICE
+from trimtab.search.forest import Forest
 from trimtab.search.outcome import SearchResult, Step, summarise
 from trimtab.search.selection import considered_visits, with_dirichlet
 
@@ -103,22 +103,23 @@ class Search:
         trees = rows.shape[0]
         self._seeds = _checked_seeds(seeds, trees)
         self._config, self._clock, self._actions = config, clock, game.num_actions
-        self._forest = allocate(
-            trees, config.simulations + config.leaves + 1, game.num_actions, game.words
+        self._forest = Forest.allocate(
+            trees=trees,
+            nodes=config.simulations + config.leaves + 1,
+            actions=game.num_actions,
+            words=game.words,
         )
-        finished = build(kernels.build_plant, game)(self._forest, rows)
+        self._nodes, self._heads = self._forest.nodes, self._forest.heads
+        finished = build(kernels.build_plant, game)(self._nodes, self._heads, rows)
         if finished >= 0:
             raise InputError(
                 f"rows[{finished}] is a finished game; search only positions with a legal action"
             )
         batch = trees * config.leaves
-        self._leaves = kernels.Leaves(
-            rows=np.empty((batch, game.words), np.uint64),
-            tree=np.empty(batch, np.int32),
-            node=np.empty(batch, np.int32),
-        )
+        self._rows = np.empty((batch, game.words), np.uint64)
+        self._leaves = np.empty((2, batch), np.int32)
         self._gather = build(kernels.build_gather, game)
-        self._choice = _choice(config, game.num_actions)
+        self._choice, self._schedule = _choice(config, game.num_actions)
         self._scores = np.empty(game.num_actions, np.float64)
         self._planted = False
 
@@ -139,26 +140,29 @@ class Search:
         milliseconds = self._config.milliseconds
         end = None if milliseconds is None else self._clock() + milliseconds / 1000.0
         while self.round(evaluator):
-            if end is not None and self._clock() >= end and self._forest.done.min() > 0:
+            if end is not None and self._clock() >= end and self._heads["done"].min() > 0:
                 break
         return self.result()
 
     def round(self, evaluator: Evaluator) -> bool:
         """Gather a batch of leaves, evaluate it and take it in; False where nothing was left."""
         count = self._gather(
-            self._forest,
+            self._nodes,
+            self._heads,
             self._choice,
+            self._schedule,
             self._config.simulations,
             self._config.leaves,
+            self._rows,
             self._leaves,
             self._scores,
         )
         if count == 0:
             return False
         try:
-            answer = evaluator(self._leaves.rows[:count])
+            answer = evaluator(self._rows[:count])
         except BaseException as error:
-            kernels.give_up(self._forest, self._leaves, count)
+            kernels.give_up(self._nodes, self._leaves, count)
             if not isinstance(error, Exception):
                 raise
             raise LeafFailed(
@@ -174,25 +178,27 @@ class Search:
         Raises:
             SearchError: a tree has not finished a single simulation.
         """
-        if not self._planted or not self._forest.done.all():
+        if not self._planted or not self._heads["done"].all():
             raise SearchError("no simulation is finished yet in some tree; run the search first")
         return summarise(self._forest, self._config, self._seeds)
 
     def _partial(self) -> SearchResult | None:
-        ready = self._planted and bool(self._forest.done.all())
+        ready = self._planted and bool(self._heads["done"].all())
         return self.result() if ready else None
 
     def _take_in(self, answer: tuple[Array, Array], count: int) -> None:
         try:
             priors, values = _as_arrays(answer, count, self._actions)
-            fault, row = kernels.take_in(self._forest, self._leaves, count, priors, values)
+            fault, row = kernels.take_in(
+                self._nodes, self._heads, self._leaves, count, priors, values
+            )
             if fault != kernels.VALID:
                 raise LeafInvalid(
                     f"the leaf function returned {_FAULTS[fault]} for row {row}: priors "
                     f"{priors[row].tolist()}, value {values[row]}"
                 )
         except LeafInvalid as error:
-            kernels.give_up(self._forest, self._leaves, count)
+            kernels.give_up(self._nodes, self._leaves, count)
             error.partial = self._partial()
             raise
         if not self._planted:
@@ -203,38 +209,32 @@ class Search:
         noise = self._config.noise
         if noise == 0.0:
             return
-        for t, seed in enumerate(self._seeds):
+        actions = np.arange(self._actions, dtype=np.uint64)
+        for head, root, seed in zip(self._heads, self._nodes[:, 0], self._seeds, strict=True):
             rng = np.random.default_rng((seed, 0))
             if self._config.root == "gumbel":
-                self._forest.gumbel[t] = noise * rng.gumbel(size=self._actions)
+                head["gumbel"] = noise * rng.gumbel(size=self._actions)
                 continue
-            legal = np.array(
-                [
-                    self._forest.legal[t, 0] >> np.uint64(a) & np.uint64(1)
-                    for a in range(self._actions)
-                ],
-                bool,
-            )
-            self._forest.priors[t, 0] = with_dirichlet(
-                self._forest.priors[t, 0],
-                legal,
+            root["priors"] = with_dirichlet(
+                root["priors"],
+                (root["legal"] >> actions & np.uint64(1)).astype(np.bool_),
                 alpha=self._config.noise_alpha,
                 fraction=noise,
                 rng=rng,
             )
 
 
-def _choice(config: MCTSConfig, actions: int) -> Choice:
+def _choice(config: MCTSConfig, actions: int) -> tuple[NDArray[np.void], NDArray[np.int32]]:
     gumbel = config.root == "gumbel"
-    most = min(config.considered, actions) if gumbel else 0
-    return Choice(
-        c_puct=float(config.c_puct),
-        first_play_parent=config.first_play == "parent",
-        gumbel=gumbel,
-        c_visit=float(config.c_visit),
-        c_scale=float(config.c_scale),
-        schedule=_schedule(most, config.simulations),
+    numbers = (
+        config.c_puct,
+        config.c_visit,
+        config.c_scale,
+        config.first_play == "parent",
+        gumbel,
     )
+    most = min(config.considered, actions) if gumbel else 0
+    return np.array([numbers], CHOICE), _schedule(most, config.simulations)
 
 
 @lru_cache(maxsize=16)

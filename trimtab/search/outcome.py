@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.protocols import ONGOING
-from trimtab.search.config import MCTSConfig
-from trimtab.search.descent import LOSS, improved_logits, softmax
+from trimtab.search.config import FinalMove, MCTSConfig
+from trimtab.search.descent import LOSS
 from trimtab.search.forest import Floats, Forest, Ints
-from trimtab.search.forest_kernels import hash_trees
+from trimtab.search.forest_kernels import hash_trees, improved_policies
 from trimtab.search.selection import secure_bound, tempered
 
 
@@ -37,6 +37,7 @@ class SearchResult:
         q: `[T, A]` mean value per root action, exact where proven, 0 where never visited.
         value: `[T]` value of the root for the player to move, exact where proven.
         proven: `[T]` exact value of the root, ONGOING where it is not known.
+        proven_actions: `[T, A]` exact value per root action, ONGOING where it is not known.
         policy: `[T, A]` policy target, sum 1: shares of visits (among the actions that keep the
             exact value, where it is known), or a Gumbel root's improved policy.
         priors: `[T, A]` priors of the root, noise included.
@@ -49,6 +50,7 @@ class SearchResult:
     q: Floats
     value: Floats
     proven: Floats
+    proven_actions: Floats
     policy: Floats
     priors: Floats
     simulations: Ints
@@ -57,90 +59,84 @@ class SearchResult:
 
     def principal_variation(self, tree: int) -> list[Step]:
         """Return the line of a tree: the move, then the most visited replies as far as it goes."""
-        steps: list[Step] = []
-        node, action = 0, int(self.action[tree])
+        nodes, steps = self._forest.nodes[tree], []
+        node, action = nodes[0], int(self.action[tree])
         while True:
-            q = _values(self._forest, tree, node)[action]
-            steps.append(Step(action, int(self._forest.edge_visits[tree, node, action]), float(q)))
-            node = int(self._forest.children[tree, node, action])
-            if node < 0 or not self._forest.edge_visits[tree, node].any():
+            value = float(_values(node)[action])
+            steps.append(Step(action, int(node["edge_visits"][action]), value))
+            child = int(node["children"][action])
+            if child < 0 or not nodes[child]["edge_visits"].any():
                 return steps
-            action = int(_candidates(self._forest, tree, node).argmax())
+            node = nodes[child]
+            action = int(_candidates(node).argmax())
 
 
 def summarise(forest: Forest, config: MCTSConfig, seeds: list[int]) -> SearchResult:
     """Return the result of trees that have done at least one simulation each."""
-    trees = len(seeds)
-    visits = forest.edge_visits[:, 0].copy()
-    q = np.stack([_values(forest, t, 0) for t in range(trees)])
-    proven = forest.proven[:, 0].copy()
-    means = (forest.value[:, 0] + forest.edge_sums[:, 0].sum(axis=1)) / (1.0 + forest.visits[:, 0])
-    policy, action = np.empty_like(q), np.empty(trees, np.int64)
-    for t, seed in enumerate(seeds):
-        policy[t] = _policy(forest, t, config)
-        action[t] = _action(forest, t, config, q[t], seed)
-    hashes = np.empty(trees, np.uint64)
-    hash_trees(forest, hashes)
+    roots = forest.nodes[:, 0]
+    q, visits, proven = _values(roots), _candidates(roots), roots["proven"].copy()
+    means = (roots["value"] + roots["edge_sums"].sum(axis=1)) / (1.0 + roots["visits"])
+    shares = visits / visits.sum(axis=1, keepdims=True)
+    tie_break = roots["priors"].copy()
+    if config.root == "gumbel":
+        improved = np.empty((2, *q.shape), np.float64)
+        improved_policies(forest.nodes, float(config.c_visit), float(config.c_scale), improved)
+        shares = np.where((proven == ONGOING)[:, None], improved[1], shares)
+        tie_break = improved[0] + forest.heads["gumbel"]
+    if config.temperature > 0.0:
+        action = _drawn(visits, config.temperature, seeds)
+    else:
+        action = _chosen(visits, q, tie_break, config.final_move)
+    hashes = np.empty(len(seeds), np.uint64)
+    hash_trees(forest.nodes, forest.heads, hashes)
     return SearchResult(
         action=action,
-        visit_counts=visits,
+        visit_counts=roots["edge_visits"].copy(),
         q=q,
         value=np.where(proven == ONGOING, means, proven),
         proven=proven,
-        policy=policy,
-        priors=forest.priors[:, 0].copy(),
-        simulations=forest.done.copy(),
+        proven_actions=roots["edge_proven"].copy(),
+        policy=shares,
+        priors=roots["priors"].copy(),
+        simulations=forest.heads["done"].copy(),
         tree_hash=hashes,
         _forest=forest,
     )
 
 
-def _values(forest: Forest, t: int, node: int) -> Floats:
-    sums, visits = forest.edge_sums[t, node], forest.edge_visits[t, node]
-    exact = forest.edge_proven[t, node]
-    values: Floats = np.where(exact == ONGOING, sums / np.maximum(visits, 1), exact)
+def _values(nodes: NDArray[np.void]) -> Floats:
+    exact = nodes["edge_proven"]
+    means = nodes["edge_sums"] / np.maximum(nodes["edge_visits"], 1)
+    values: Floats = np.where(exact == ONGOING, means, exact)
     return values
 
 
-def _candidates(forest: Forest, t: int, node: int) -> Ints:
-    """Return `[A]` visits, 0 for what a proven result rules out."""
-    visits, exact = forest.edge_visits[t, node], forest.edge_proven[t, node]
-    value = forest.proven[t, node]
-    kept = exact != LOSS if value == ONGOING else exact == value
-    allowed: Ints = np.where(kept, visits, 0)
-    return allowed if allowed.any() else visits
+def _candidates(nodes: NDArray[np.void]) -> Ints:
+    """Return `[..., A]` visits, 0 for what a proven result rules out."""
+    visits, exact, value = nodes["edge_visits"], nodes["edge_proven"], nodes["proven"][..., None]
+    kept = np.where(np.where(value == ONGOING, exact != LOSS, exact == value), visits, 0)
+    # where all that was tried so far is lost, something lost has to be played
+    candidates: Ints = np.where(kept.any(axis=-1, keepdims=True), kept, visits)
+    return candidates
 
 
-def _policy(forest: Forest, t: int, config: MCTSConfig) -> Floats:
-    visits = _candidates(forest, t, 0)
-    if config.root == "gumbel" and forest.proven[t, 0] == ONGOING:
-        scores = np.empty(visits.shape[0], np.float64)
-        improved_logits(forest, t, 0, float(config.c_visit), float(config.c_scale), scores)
-        softmax(scores)
-        return scores
-    shares: Floats = visits / visits.sum()
-    return shares
+def _drawn(visits: Ints, temperature: float, seeds: list[int]) -> NDArray[np.int64]:
+    draws = [
+        np.random.default_rng((seed, 1)).choice(len(row), p=tempered(row, temperature))
+        for row, seed in zip(visits, seeds, strict=True)
+    ]
+    return np.array(draws, np.int64)
 
 
-def _action(forest: Forest, t: int, config: MCTSConfig, q: Floats, seed: int) -> int:
-    visits = _candidates(forest, t, 0)
-    if config.temperature > 0.0:
-        rng = np.random.default_rng((seed, 1))
-        return int(rng.choice(visits.shape[0], p=tempered(visits, config.temperature)))
-    if config.root == "gumbel":
-        scores = np.empty(visits.shape[0], np.float64)
-        improved_logits(forest, t, 0, float(config.c_visit), float(config.c_scale), scores)
-        second = scores + forest.gumbel[t]
-    else:
-        second = forest.priors[t, 0]
-    seen = visits > 0
-    if config.final_move == "value":
+def _chosen(visits: Ints, q: Floats, tie_break: Floats, rule: FinalMove) -> NDArray[np.int64]:
+    first: Floats = visits.astype(np.float64)
+    if rule == "value":
         first = q
-    elif config.final_move == "secure":
-        counts = np.maximum(visits, 1).tolist()
-        first = np.array([secure_bound(m, n) for m, n in zip(q.tolist(), counts, strict=True)])
-    else:
-        first, second = visits.astype(np.float64), q if config.final_move == "robust" else second
-    first = np.where(seen, first, -np.inf)
-    tied = first == first.max()
-    return int(np.where(tied, second, -np.inf).argmax())
+    elif rule == "secure":
+        first = secure_bound(q, np.maximum(visits, 1))
+    elif rule == "robust":
+        tie_break = q
+    first = np.where(visits > 0, first, -np.inf)
+    tied = first == first.max(axis=1, keepdims=True)
+    moves: NDArray[np.int64] = np.where(tied, tie_break, -np.inf).argmax(axis=1)
+    return moves

@@ -161,9 +161,10 @@ def tempered(visits: NDArray[np.int32], temperature: float) -> NDArray[np.float6
     return probabilities
 
 
-def secure_bound(mean: float, visits: int) -> float:
+def secure_bound(means: NDArray[np.float64], visits: NDArray[np.int32]) -> NDArray[np.float64]:
     """Return ``mean - 1 / sqrt(n)``, the lower bound by which the secure child is chosen.
 
     Source: Chaslot et al. 2008, "Progressive strategies …", section 2.1.
     """
-    return mean - 1.0 / math.sqrt(visits)
+    bounds: NDArray[np.float64] = means - 1.0 / np.sqrt(visits)
+    return bounds
