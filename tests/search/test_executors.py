@@ -14,19 +14,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.search.test_root_parallel import SEEDS, game_of, task_of
 from trimtab.errors import ConfigError, WorkerFailed
 from trimtab.search.executors import Executor, Kind, open_executor
+from trimtab.search.root_parallel import run_root_task
 
 ROOT = Path(__file__).parents[2]
 ON_RAY = """
 import json
 from tests.search.test_executors import draws_of, never_end_at_three, refuse_three
+from tests.search.test_root_parallel import SEEDS, game_of, task_of
 from trimtab.errors import WorkerFailed
 from trimtab.search.executors import open_executor
+from trimtab.search.root_parallel import root_parallel, run_root_task
 
 with open_executor("ray", workers=2) as executor:
     draws = list(executor.map(draws_of, range(7)))
     told = {"draws": draws, "empty": list(executor.map(draws_of, []))}
+    told["games"] = list(executor.map(game_of, SEEDS))
+    vote = root_parallel(executor, run_root_task, [task_of("4453", seed) for seed in SEEDS])
+    told["visits"] = vote.visit_counts
     for key, function in (("failure", refuse_three), ("late", never_end_at_three)):
         try:
             list(executor.map(function, [1, 2, 3, 4], timeout_s=5.0))
@@ -100,6 +107,9 @@ def test_ray_gives_the_same_results_and_names_a_task_that_raises(tmp_path: Path)
     told = json.loads(child.stdout.splitlines()[-1])
     assert told["draws"] == [draws_of(seed) for seed in range(7)]
     assert told["empty"] == []
+    assert told["games"] == [game_of(seed) for seed in SEEDS]
+    votes = [run_root_task(task_of("4453", seed)) for seed in SEEDS]
+    assert told["visits"] == np.sum([vote.visit_counts for vote in votes], axis=0).tolist()
     assert told["failure"] == "task 3 of 4 raised ValueError: seed 3 is not wanted"
     assert told["late"].startswith("task 3 of 4 was not done within timeout_s=5.0")
 
