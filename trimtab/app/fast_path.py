@@ -93,16 +93,21 @@ class FastPath:
         from langgraph.types import Command
 
         from trimtab.graphs.channels import channels_of
+        from trimtab.graphs.decide import OUTPUT
 
         config: Any = {"configurable": {"thread_id": state["decision_id"]}}
         entering: Any = channels_of({**state, "enter": state["next"]})
-        final: dict[str, Any] = self.graph.invoke(entering, config, context=context)
+        final: dict[str, Any] = self.graph.invoke(
+            entering, config, context=context, output_keys=OUTPUT
+        )
         while "__interrupt__" in final and self._ask_human is not None:
             question = final["__interrupt__"][0].value
             if question["problem"] is not None:
                 raise IllegalAction(question["problem"])
             reply = self._ask_human(question)
-            final = self.graph.invoke(Command(resume=reply), config, context=context)
+            final = self.graph.invoke(
+                Command(resume=reply), config, context=context, output_keys=OUTPUT
+            )
         return decision_from_json(final["decision"])
 
     def _run(self, node: str, state: DecideState) -> dict[str, Any]:

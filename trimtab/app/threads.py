@@ -20,7 +20,7 @@ from langgraph.types import Command
 
 from trimtab.app.client import Trimtab
 from trimtab.errors import ConfigError, IllegalAction, InputError, LedgerError
-from trimtab.graphs.decide import build
+from trimtab.graphs.decide import OUTPUT, build
 from trimtab.graphs.state import DecideContext
 from trimtab.records import Decision, decision_from_json
 
@@ -95,7 +95,11 @@ class Threads:
             _check_same(decision_id, state.values["text"], text)
         kept = durability or ("sync" if context.expert == "human" else "exit")
         final: dict[str, Any] = graph.invoke(
-            None if resumed else {"text": text}, config, context=context, durability=kept
+            None if resumed else {"text": text},
+            config,
+            context=context,
+            durability=kept,
+            output_keys=OUTPUT,
         )
         return _outcome(decision_id, final)
 
@@ -115,7 +119,9 @@ class Threads:
                 f"decision_id={decision_id!r} does not wait for a person; it is one of "
                 f"{[question.decision_id for question in self.waiting()]}"
             )
-        final: dict[str, Any] = graph.invoke(Command(resume=reply), config, durability="sync")
+        final: dict[str, Any] = graph.invoke(
+            Command(resume=reply), config, durability="sync", output_keys=OUTPUT
+        )
         outcome = _outcome(decision_id, final)
         if isinstance(outcome, Question):
             raise IllegalAction(str(outcome.payload["problem"]))

@@ -19,7 +19,7 @@ from trimtab.app.fast_path import FastPath
 from trimtab.app.serving import LLM, bundle_servings, shipped_bundle
 from trimtab.app.threads import connect, saver
 from trimtab.datasets.tables import shipped
-from trimtab.graphs.decide import build
+from trimtab.graphs.decide import OUTPUT, build
 from trimtab.graphs.hollow import build_hollow, record_walk
 from trimtab.graphs.nodes import DecideNodes
 from trimtab.graphs.serving import Serving
@@ -111,7 +111,7 @@ def open_ways(desk: Desk, folder: Path) -> Iterator[dict[str, Way]]:
         name = f"decision-{next(numbers)}"
         config = {"configurable": {"thread_id": name}}
         of_run = DecideContext(domain=DOMAIN, decision_id=name)
-        return runs.invoke(_input(runs, text), config, context=of_run, durability="exit")
+        return _run(runs, text, of_run, config=config, durability="exit")
 
     with _savers(folder, 3) as (own, of_empty, of_carrying):
         kept = build(desk.nodes, checkpointer=own)
@@ -120,17 +120,19 @@ def open_ways(desk: Desk, folder: Path) -> Iterator[dict[str, Way]]:
         yield {
             "net": lambda text: policy.predict([from_text(text)]),
             "sdk": lambda text: desk.client.decide(DOMAIN, text),
-            "graph": lambda text: graph.invoke({"text": text}, context=context),
-            "empty": lambda text: empty.invoke({"next": text}, context=context),
-            "carrying": lambda text: carrying.invoke({"text": text}, context=context),
+            "graph": lambda text: _run(graph, text, context),
+            "empty": lambda text: _run(empty, text, context),
+            "carrying": lambda text: _run(carrying, text, context),
             "graph_sqlite": lambda text: durable(kept, text),
             "empty_sqlite": lambda text: durable(kept_empty, text),
             "carrying_sqlite": lambda text: durable(kept_carrying, text),
         }
 
 
-def _input(graph: Any, text: str) -> dict[str, str]:  # noqa: ANN401 - any of the compiled graphs
-    return {"text": text} if "text" in graph.channels else {"next": text}
+def _run(graph: Any, text: str, context: DecideContext, **how: object) -> object:  # noqa: ANN401
+    """Run any of the compiled graphs as the SDK does, for what it says at the end alone."""
+    entering, leaving = ("text", OUTPUT) if "text" in graph.channels else ("next", ["next"])
+    return graph.invoke({entering: text}, context=context, output_keys=leaving, **how)
 
 
 @contextmanager

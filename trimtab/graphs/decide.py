@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from langgraph.graph import END, START, StateGraph
@@ -21,17 +20,18 @@ from trimtab.graphs.channels import (
     state_of,
     step_update,
 )
-from trimtab.graphs.events import event
+from trimtab.graphs.events import event, is_streamed
 from trimtab.graphs.nodes import DecideNodes, Node, Update
 from trimtab.graphs.state import DecideContext, DecideInput, DecideState
 from trimtab.records import decision_to_json
 
 Graph = CompiledStateGraph[DecideChannels, DecideContext, Any, DecideChannels]
 
+OUTPUT = ["decision"]
+"""``output_keys`` of a run whose caller wants the decision alone; without them the engine reads
+every channel after every step, for those who look at the state."""
+
 DIGEST_CHARS = 8
-_SILENT: Runtime[None] = Runtime()
-NOBODY = _SILENT.stream_writer
-"""Takes the events of a run that nobody streams; they are not even made then."""
 
 DESCRIPTIONS = {
     "reset": "Clears the channels, checks the request, draws the audit.",
@@ -73,9 +73,8 @@ def build(
     def reset(state: DecideChannels, runtime: Runtime[DecideContext]) -> Update:
         # the engine passes None where the caller gives no context
         context = DecideContext() if runtime.context is None else runtime.context
-        with shown_by_servers(runtime):
-            update = nodes.reset(state_of(state), context)
-        if runtime.stream_writer is not NOBODY:
+        update = shown_by_servers(runtime, lambda: nodes.reset(state_of(state), context))
+        if is_streamed(runtime.stream_writer):
             runtime.stream_writer(event("reset", update, canonical=str))
         return reset_update(update, state)
 
@@ -123,9 +122,8 @@ def telling(name: str, action: Node, nodes: DecideNodes) -> TellingNode:
         flat = state_of(state)
         if name == "record":
             flat = under_own_id(flat, nodes, thread=_thread(runtime))
-        with shown_by_servers(runtime):
-            update = action(flat)
-        if runtime.stream_writer is not NOBODY:
+        update = shown_by_servers(runtime, lambda: action(flat))
+        if is_streamed(runtime.stream_writer):
             domain = nodes.serving(flat["domain"]).domain
             runtime.stream_writer(event(name, update, canonical=domain.canonical))
         return step_update(update, state)
@@ -137,11 +135,10 @@ class ServedError(RuntimeError):
     """An error of trimtab on a server, which would not show the message of another class."""
 
 
-@contextmanager
-def shown_by_servers(runtime: Runtime[DecideContext]) -> Iterator[None]:
-    """Let trimtab's errors through as they are, but on a server as :class:`ServedError`."""
+def shown_by_servers(runtime: Runtime[DecideContext], act: Callable[[], Update]) -> Update:
+    """Return what a step returns; on a server, its errors of trimtab are :class:`ServedError`."""
     try:
-        yield
+        return act()
     except TrimtabError as error:
         if runtime.server_info is None:
             raise

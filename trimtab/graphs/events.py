@@ -7,11 +7,20 @@ path does not come here at all.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any
 
 Event = dict[str, Any]
 Update = Mapping[str, Any]
 Canonical = Callable[[int | str], str]
+
+
+def is_streamed(writer: Callable[[Event], None]) -> bool:
+    """Return whether somebody may read what a run's ``stream_writer`` takes.
+
+    The engine gives a run that nobody streams a plain function with nothing to write to.
+    """
+    return not isinstance(writer, FunctionType) or writer.__closure__ is not None
 
 
 def event(node: str, update: Update, *, canonical: Canonical) -> Event:
