@@ -71,33 +71,58 @@ class AgreementChain:
     """Runs steps in a fixed order until so many agree, and shows their answer.
 
     Where that never happens the answer with the largest support is shown; ties go to the step that
-    ran last, which is the dearest in a chain that climbs.
+    ran last, which is the dearest in a chain that climbs. With ``last_decides`` the last step has
+    no vote: it runs as soon as so many of the others can no longer agree, and its answer is shown.
 
     Attributes:
         order: the steps, in the order in which they run.
         needed: how many must agree, from 2 to their number.
         name: what a reader calls it.
+        last_decides: whether the last step's answer is shown wherever it runs.
     """
 
     order: tuple[int, ...]
     needed: int
     name: str
+    last_decides: bool = False
 
     def run(self, steps: RecordedSteps) -> tuple[Codes, Codes]:
         """Return each question's trail and the step whose answer is shown."""
-        codes = steps.codes[list(self.order)]
-        same = agreements(codes)
-        n, length = steps.n, len(self.order)
-        ran = np.full(n, length, dtype=np.int64)
-        for count in range(length - 1, self.needed - 1, -1):
-            votes = same[count - 1, :count].sum(axis=0)
-            ran[votes >= self.needed] = count
-        alive = np.arange(length)[:, None] < ran
-        support = (same & alive).sum(axis=1) * alive
-        # the largest support, the last among equals
-        place = length - 1 - np.where(alive, support, -1)[::-1].argmax(axis=0)
-        prefixes = np.cumsum([1 << step for step in self.order])
-        return prefixes[ran - 1].astype(np.int64), np.array(self.order, dtype=np.int64)[place]
+        length = len(self.order)
+        same = agreements(steps.codes[list(self.order)])
+        # [length, n] largest support once so many steps have run
+        support = np.stack([same[:k, :k].sum(axis=1).max(axis=0) for k in range(1, length + 1)])
+        ran = _first(support >= self.needed, otherwise=length)
+        prefixes = np.cumsum([1 << step for step in self.order]).astype(np.int64)
+        order = np.array(self.order, dtype=np.int64)
+        if self.last_decides:
+            voters = length - 1
+            open_after = support[:voters] + np.arange(voters)[::-1, None] >= self.needed
+            lost = _first(~open_after, otherwise=length)
+            defers = lost < length
+            agreed = _largest(same, np.where(defers, 1, ran))
+            trail = np.where(defers, prefixes[np.minimum(lost, voters) - 1], prefixes[ran - 1])
+            trail = np.where(defers, trail | np.int64(1) << order[-1], trail)
+            return trail, order[np.where(defers, voters, agreed)]
+        return prefixes[ran - 1], order[_largest(same, ran)]
+
+
+def _first(holds: Bools, *, otherwise: int) -> Codes:
+    """Return `[n]` after how many steps a row of `[k, n]` holds for the first time."""
+    found: Codes = np.where(holds.any(axis=0), holds.argmax(axis=0) + 1, otherwise)
+    return found
+
+
+def _largest(same: Bools, ran: Codes) -> Codes:
+    """Return `[n]` the place of the largest support among the first ``ran`` of a chain.
+
+    The last among equals.
+    """
+    length = len(same)
+    alive = np.arange(length)[:, None] < ran
+    support = np.where(alive, (same & alive).sum(axis=1), -1)
+    place: Codes = length - 1 - support[::-1].argmax(axis=0)
+    return place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,24 +198,29 @@ class Candidate:
     def run(self, steps: RecordedSteps) -> Outcomes:
         """Return what the cascade does on recorded questions."""
         trail, shown = self.cascade.run(steps)
-        return outcomes(steps, trail, shown, self.judge, strong=self.strong)
+        seen = self.judge.see(steps)
+        confidence = np.zeros(steps.n)
+        for one in np.unique(trail).tolist():
+            here = np.flatnonzero(trail == one)
+            q = self.judge.judge(one, seen.take(here))
+            confidence[here] = of_shown(q, one, shown[here])
+        return outcomes(steps, trail, shown, confidence, strong=self.strong)
+
+
+def of_shown(q: Floats, trail: int, shown: Codes) -> Floats:
+    """Return `[n]` the entries of the shown steps among `[n, s]` of a trail."""
+    found: Floats = q[np.arange(len(q)), np.searchsorted(members(trail), shown)]
+    return found
 
 
 def outcomes(
-    steps: RecordedSteps, trail: Codes, shown: Codes, judge: TrailModel, *, strong: str
+    steps: RecordedSteps, trail: Codes, shown: Codes, confidence: Floats, *, strong: str
 ) -> Outcomes:
     """Return what these trails came to."""
-    rows = np.arange(steps.n)
-    seen = judge.see(steps)
-    confidence = np.zeros(steps.n)
-    for one in np.unique(trail).tolist():
-        here = np.flatnonzero(trail == one)
-        q = judge.judge(one, seen.take(here))
-        confidence[here] = q[np.arange(len(here)), np.searchsorted(members(one), shown[here])]
     return Outcomes(
         trail=trail,
         shown=shown,
-        correct=steps.correct[shown, rows],
+        correct=steps.correct[shown, np.arange(steps.n)],
         cost_usd=paid(steps, trail),
         asked_strong=(trail >> steps.index(strong) & 1).astype(np.bool_),
         confidence=confidence,

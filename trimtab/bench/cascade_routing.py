@@ -27,7 +27,7 @@ from trimtab.bench.cascade_methods import Measured, Point, measured
 from trimtab.domains.tables import Codes, Floats, RecordedSteps
 from trimtab.training.controller import RIDGE, Judged, cross_ridge, walk
 
-DRAWS = 32
+DRAWS = 128
 """Antithetic normal draws that an expected maximum is averaged over."""
 DECAYS = (0.5, 1.0, 2.0)
 """λ may change by this factor with every step: the method has a λ for each."""

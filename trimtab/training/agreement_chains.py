@@ -39,7 +39,11 @@ def agreement_chains(steps: RecordedSteps, *, lambdas: Sequence[float]) -> list[
     else:
         orders = _kept_orders(steps, climb, lambdas)
     return [
-        chain(steps.names, order, needed) for order in orders for needed in range(2, len(order) + 1)
+        chain(steps.names, order, needed, last_decides=last)
+        for order in orders
+        for needed in range(2, len(order) + 1)
+        # where two suffice, nobody agrees once the last is asked: it decides in any case
+        for last in ((False, True) if 2 < needed < len(order) else (False,))
     ]
 
 
@@ -58,14 +62,23 @@ def reachable_trails(steps: RecordedSteps, chains: Sequence[AgreementChain]) -> 
         return all_trails(count)
     found = {0, *(1 << step for step in range(count))}
     for one in chains:
-        found |= {int(trail) for trail in np.cumsum([1 << step for step in one.order])}
+        prefixes = {int(trail) for trail in np.cumsum([1 << step for step in one.order])}
+        found |= prefixes | {trail | 1 << one.order[-1] for trail in prefixes}
     return tuple(sorted(found, key=lambda trail: (trail.bit_count(), trail)))
 
 
-def chain(names: Sequence[str], order: Sequence[int], needed: int) -> AgreementChain:
+def chain(
+    names: Sequence[str], order: Sequence[int], needed: int, *, last_decides: bool = False
+) -> AgreementChain:
     """Return an agreement chain with a name that spells it."""
-    spelled = ", ".join(names[step] for step in order)
-    return AgreementChain(order=tuple(order), needed=needed, name=f"{needed} agree of {spelled}")
+    voters = order[:-1] if last_decides else order
+    spelled = f"{needed} agree of {', '.join(names[step] for step in voters)}"
+    return AgreementChain(
+        order=tuple(order),
+        needed=needed,
+        name=f"{spelled}, else {names[order[-1]]}" if last_decides else spelled,
+        last_decides=last_decides,
+    )
 
 
 def _kept_orders(

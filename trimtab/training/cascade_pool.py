@@ -8,11 +8,12 @@ that certify voids the certificate. M is the number of steps.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from trimtab.agents.cascades import Candidate, Cascade, Single, paid
+from trimtab.agents.cascades import Candidate, Cascade, Outcomes, Single, of_shown, outcomes
 from trimtab.domains.tables import Codes, Floats, RecordedSteps
 from trimtab.training.agreement_chains import agreement_chains, reachable_trails
 from trimtab.training.controller import Judged, fit_judge, fit_values
@@ -21,28 +22,57 @@ PRICES = 24
 """Prices λ that are tried, evenly on a log scale."""
 
 
+CAUTION = 2.0
+"""Standard errors that are added to a loss measured in training."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """A candidate and what it did on the training questions, out of fold where it was fitted.
-
-    Attributes:
-        candidate: fitted on all of them.
-        quality: share of right answers shown.
-        cost_usd: mean price of a question.
-    """
+    """A candidate and what it did on the training questions, out of fold where it was fitted."""
 
     candidate: Candidate
-    quality: float
-    cost_usd: float
+    outcomes: Outcomes
+
+    @property
+    def quality(self) -> float:
+        """Return the share of right answers shown."""
+        return float(self.outcomes.correct.mean())
+
+    @property
+    def cost_usd(self) -> float:
+        """Return the mean price of a question."""
+        return float(self.outcomes.cost_usd.mean())
+
+    def cautious_loss(self, strong: int, steps: RecordedSteps) -> float:
+        """Return the loss against the strong step, ``CAUTION`` standard errors added.
+
+        The variance is taken as large as the share of answers that differ from the strong step's,
+        as if each of them were a loss: how often a rule differs is known far better than how often
+        that was a mistake.
+
+        Args:
+            strong: place of the strong step.
+            steps: the training questions.
+        """
+        rows = np.arange(steps.n)
+        losses = steps.correct[strong].astype(np.float64) - self.outcomes.correct
+        answers = steps.codes[self.outcomes.shown, rows]
+        differs = (self.outcomes.shown != strong) & (
+            (answers != steps.codes[strong]) | (answers < 0)
+        )
+        # one more difference than was seen: none in few rows does not mean never
+        variance = (float(differs.sum()) + 1.0) / (steps.n + 1.0)
+        return float(losses.mean()) + CAUTION * math.sqrt(variance / steps.n)
 
 
 def fit_pool(
     steps: RecordedSteps, *, strong: str | None = None, rng: np.random.Generator
 ) -> list[Candidate]:
-    """Return the candidates that no other beats on the training questions, dear to cheap.
+    """Return the candidates worth certifying, dear to cheap, the strong step alone first.
 
-    The first is always the strong step alone, whatever it costs: nothing is lost with it. Then
-    falls the cost on the training questions, and with it their quality.
+    The others do not always ask the strong step and cost no more than it on the training questions.
+    Each of them has a smaller cautious loss than every one that costs less: a rule that seldom
+    differs from the strong step is kept beside one that happened to do well.
 
     Args:
         steps: training questions; none of them may be among those that certify.
@@ -53,13 +83,15 @@ def fit_pool(
         ConfigError: fewer questions than folds.
         InputError: no such step.
     """
-    tried, _ = fit_candidates(steps, strong=strong, rng=rng)
-    always, rest = tried[0], tried[1:]
-    kept: list[Tried] = []
-    for one in sorted(rest, key=lambda t: (t.cost_usd, -t.quality)):
-        if not kept or one.quality > kept[-1].quality:
-            kept.append(one)
-    return [always.candidate, *(one.candidate for one in reversed(kept))]
+    (always, *rest), _ = fit_candidates(steps, strong=strong, rng=rng)
+    place = steps.index(always.candidate.strong)
+    kept: list[tuple[float, Candidate]] = []
+    for one in sorted(rest, key=lambda t: t.cost_usd):
+        saves = one.cost_usd <= always.cost_usd and not one.outcomes.asked_strong.all()
+        loss = one.cautious_loss(place, steps)
+        if saves and (not kept or loss < kept[-1][0]):
+            kept.append((loss, one.candidate))
+    return [always.candidate, *(candidate for _, candidate in reversed(kept))]
 
 
 def fit_candidates(
@@ -113,8 +145,11 @@ def _tried(
     *,
     strong: str,
 ) -> Tried:
+    confidence = np.zeros(steps.n)
+    for one in np.unique(trail).tolist():
+        here = np.flatnonzero(trail == one)
+        confidence[here] = of_shown(judged.q[one][here], one, shown[here])
     return Tried(
         candidate=Candidate(cascade=cascade, judge=judged.model, strong=strong),
-        quality=float(steps.correct[shown, np.arange(steps.n)].mean()),
-        cost_usd=float(paid(steps, trail).mean()),
+        outcomes=outcomes(steps, trail, shown, confidence, strong=strong),
     )

@@ -41,16 +41,16 @@ class Judged:
         model: fitted on all questions.
         seen: what may be read of the questions.
         folds: `[n]` the fold of each question.
+        q: `[n, s]` by trail, the probability that each answer is right, out of fold.
         shown: `[n]` by trail, the step whose answer would be shown, chosen out of fold.
-        confidence: `[n]` by trail, its probability out of fold.
         prices: `[M]` mean price of each step.
     """
 
     model: TrailModel
     seen: Seen
     folds: Codes
+    q: Mapping[int, Floats]
     shown: Mapping[int, Codes]
-    confidence: Mapping[int, Floats]
     prices: Floats
 
 
@@ -79,23 +79,23 @@ def fit_judge(
     right = steps.correct.astype(np.float64)
     prices = steps.cost_usd.mean(axis=1)
     weights: dict[int, Floats] = {}
+    q: dict[int, Floats] = {}
     shown: dict[int, Codes] = {}
-    confidence: dict[int, Floats] = {}
     for trail in trails:
         if not trail:
             continue
         x = model.features(trail, seen)
         weights[trail], scores = cross_ridge(x, right[list(members(trail))].T, fold, ridge=ridge)
-        q = probabilities(scores, trail, seen.codes, exact=exact)
-        shown[trail], confidence[trail] = best_answer(q, trail, prices)
+        q[trail] = probabilities(scores, trail, seen.codes, exact=exact)
+        shown[trail], _ = best_answer(q[trail], trail, prices)
     return Judged(
         model=TrailModel(
             names=steps.names, weights=weights, exact=exact, reads_signals=model.reads_signals
         ),
         seen=seen,
         folds=fold,
+        q=q,
         shown=shown,
-        confidence=confidence,
         prices=prices,
     )
 
