@@ -16,6 +16,7 @@ import typer
 
 import trimtab
 from trimtab.cli.bench import bench_app
+from trimtab.cli.bench_retrieval import retrieval
 from trimtab.cli.data import data_app
 from trimtab.cli.demo import demo
 from trimtab.cli.label import label
@@ -35,6 +36,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+bench_app.command()(retrieval)
 app.add_typer(setup_app, name="setup")
 app.add_typer(bench_app, name="bench")
 app.add_typer(data_app, name="data")

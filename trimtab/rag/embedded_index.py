@@ -17,7 +17,7 @@ import numpy as np
 from trimtab.errors import InputError, RetrievalError
 from trimtab.protocols import Array
 from trimtab.rag.filters import Condition, Where, parse_filter
-from trimtab.rag.index_file import explained, open_index, transaction
+from trimtab.rag.index_file import open_index
 from trimtab.rag.index_rows import (
     allowed_rows,
     grouped,
@@ -36,6 +36,7 @@ from trimtab.rag.passage_index import (
 )
 from trimtab.rag.scan import nearest
 from trimtab.rag.search_terms import match_expression
+from trimtab.rag.sqlite_file import explained, transaction
 from trimtab.rag.vector_rows import VectorRows
 
 _BATCH = 500  # entries of one transaction

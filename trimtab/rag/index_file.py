@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from trimtab.errors import ConfigError, RetrievalError
 from trimtab.rag.search_terms import TOKENIZER
+from trimtab.rag.sqlite_file import check_marks, connect, explained, is_new, transaction
 
 APPLICATION_ID = 0x74724958  # "trIX"
 VERSION = 1
-BUSY_TIMEOUT_S = 30.0
-_MAGIC = b"SQLite format 3\x00"
 
 _TABLES = (
     "CREATE TABLE made_with (embedder TEXT NOT NULL, dim INTEGER NOT NULL)",
@@ -67,82 +64,21 @@ def embedder_of(path: Path) -> str:
     connection = connect(path)
     try:
         with explained(path):
-            _check_marks(connection, path)
+            check_marks(connection, path, application_id=APPLICATION_ID, version=VERSION)
             found = connection.execute("SELECT embedder FROM made_with").fetchone()
     finally:
         connection.close()
     return str(found[0])
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """Return a connection that commits durably and may be handed from thread to thread."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_file() and path.stat().st_size:
-            with path.open("rb") as file:
-                if not file.read(len(_MAGIC)) == _MAGIC:
-                    raise RetrievalError(f"{path} is not a SQLite file; name another file")
-    except OSError as error:
-        raise RetrievalError(f"{path} cannot be used ({error}); name another file") from error
-    with explained(path):
-        connection = sqlite3.connect(
-            path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA synchronous = FULL")
-    return connection
-
-
-@contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ``RetrievalError`` with the file and a remedy."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise RetrievalError(
-            f"{path} cannot be used ({error}); make file and folder writable and free some space"
-        ) from error
-    except sqlite3.DatabaseError as error:
-        raise RetrievalError(
-            f"{path} is damaged ({error}); delete it, its content can be fetched and indexed again"
-        ) from error
-
-
-@contextmanager
-def transaction(connection: sqlite3.Connection, *, write: bool) -> Iterator[None]:
-    """Commit on a normal exit, roll back otherwise."""
-    connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-
-
 def _create(connection: sqlite3.Connection, path: Path, *, embedder: str, dim: int) -> None:
-    if not _is_new(connection):
-        _check_marks(connection, path)
+    if not is_new(connection):
+        check_marks(connection, path, application_id=APPLICATION_ID, version=VERSION)
         return
     connection.execute("PRAGMA journal_mode = WAL")
     with transaction(connection, write=True):
-        if not _is_new(connection):  # another process was faster
+        if not is_new(connection):  # another process was faster
             return
         for statement in _TABLES:
             connection.execute(statement)
         connection.execute("INSERT INTO made_with VALUES (?, ?)", (embedder, dim))
-
-
-def _is_new(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is None
-
-
-def _check_marks(connection: sqlite3.Connection, path: Path) -> None:
-    [application] = connection.execute("PRAGMA application_id").fetchone()
-    [version] = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID:
-        raise RetrievalError(f"{path} is a SQLite file of another program; name another file")
-    if version != VERSION:
-        raise RetrievalError(
-            f"{path} has format {version}, this trimtab uses format {VERSION}; use the trimtab "
-            "that wrote it, or delete the file and index anew"
-        )

@@ -12,6 +12,14 @@ import unicodedata
 
 TOKENIZER = "porter unicode61 remove_diacritics 2"
 MAX_TERMS = 256
+# Words that most English passages hold: their weight in BM25 is next to nothing, and reading their
+# postings takes most of a query's time. Inside quotes and compounds they count.
+_FUNCTION_WORD = re.compile(
+    "a|an|and|are|as|at|be|been|but|by|can|could|did|do|does|for|from|had|has|have|he|her|his|how|"
+    "i|if|in|into|is|it|its|may|me|my|no|nor|not|of|on|or|our|she|should|so|some|such|than|that|"
+    "the|their|them|then|there|these|they|this|those|to|us|was|we|were|what|when|where|which|who|"
+    "why|will|with|would|you|your"
+)
 _SPACELESS = (
     "\u0e00-\u0eff"  # Thai, Lao
     "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
@@ -35,18 +43,20 @@ def match_expression(query: str) -> str | None:
     """Return the FTS5 expression of a query, None where it holds no word.
 
     Any term may match. Quoted parts and compounds (``GPT-4o-mini``, ``2505.12028``) are asked for
-    as phrases beside their words: a rare phrase outweighs its common words.
+    as phrases beside their words: a rare phrase outweighs its common words. English function words
+    are left out unless there is nothing else.
     """
     composed = unicodedata.normalize("NFKC", query)
     terms: dict[str, None] = {}
+    common: dict[str, None] = {}
     for found in _QUOTED.finditer(composed):
         _add(terms, _words(found.group(1) or found.group(2)))
     for found in _COMPOUND.finditer(composed):
         _add(terms, _words(found.group(0)))
     for run in composed.split():
         for word in _pairs(_words(run)):
-            _add(terms, word)
-    return " OR ".join(list(terms)[:MAX_TERMS]) or None
+            _add(common if _FUNCTION_WORD.fullmatch(word[0]) else terms, word)
+    return " OR ".join(list(terms or common)[:MAX_TERMS]) or None
 
 
 def _words(text: str) -> list[str]:

@@ -1,0 +1,43 @@
+"""``trimtab bench retrieval`` and ``trimtab bench index``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trimtab.cli.bench import Json, Seed, show
+from trimtab.cli.output import console
+
+
+def retrieval(
+    docs: Annotated[
+        Path, typer.Option(help="JSON lines of doc_id, title, text; or papers with --known-item.")
+    ],
+    queries: Annotated[
+        Path | None, typer.Option(help="JSON lines of query_id, query, relevant.")
+    ] = None,
+    known_item: Annotated[
+        str | None, typer.Option(help="title: hide the titles of papers and ask for them.")
+    ] = None,
+    embedder: Annotated[str, typer.Option(help="minilm or wordllama.")] = "minilm",
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Choose the cosine's weight on these queries.")
+    ] = False,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure BM25, dense and hybrid retrieval on documents with queries."""
+    from trimtab.bench.retrieval import run
+
+    result = run(
+        docs=docs,
+        queries=queries,
+        known_item=known_item,
+        embedder=embedder,
+        weights=weights,
+        seed=seed,
+        progress=lambda line: console.print(f"[dim]{line}[/dim]"),
+    )
+    show(result, as_json=as_json)
