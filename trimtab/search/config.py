@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
 from trimtab.errors import ConfigError
+from trimtab.search.checks import finite, one_of, whole
 
 FinalMove = Literal["visits", "value", "robust", "secure"]
 Root = Literal["puct", "gumbel"]
 FirstPlay = Literal["zero", "parent"]
+FINAL_MOVES = ("visits", "value", "robust", "secure")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,15 +60,15 @@ class MCTSConfig:
             ConfigError: a field is out of range, or two contradict each other.
         """
         for name in ("simulations", "leaves", "considered"):
-            _whole(name, getattr(self, name))
+            whole(name, getattr(self, name))
         for name in ("c_puct", "noise", "temperature", "c_visit", "c_scale"):
-            _finite(name, getattr(self, name), above=False)
-        _finite("noise_alpha", self.noise_alpha, above=True)
+            finite(name, getattr(self, name), above=False)
+        finite("noise_alpha", self.noise_alpha, above=True)
         if self.milliseconds is not None:
-            _finite("milliseconds", self.milliseconds, above=True)
-        _one_of("first_play", self.first_play, ("zero", "parent"))
-        _one_of("final_move", self.final_move, ("visits", "value", "robust", "secure"))
-        _one_of("root", self.root, ("puct", "gumbel"))
+            finite("milliseconds", self.milliseconds, above=True)
+        one_of("first_play", self.first_play, ("zero", "parent"))
+        one_of("final_move", self.final_move, FINAL_MOVES)
+        one_of("root", self.root, ("puct", "gumbel"))
         most = max(1, self.simulations // 16)
         if self.leaves > most:
             raise ConfigError(
@@ -83,35 +84,6 @@ class MCTSConfig:
             )
 
 
-def preset(name: str) -> MCTSConfig:
-    """Return a preset; change fields with ``dataclasses.replace``.
-
-    Raises:
-        ConfigError: there is none of that name.
-    """
-    if name not in PRESETS:
-        raise ConfigError(f"preset={name!r} is unknown; take one of {sorted(PRESETS)}")
-    return PRESETS[name]
-
-
-def _whole(name: str, value: object) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigError(f"{name}={value!r}: take a whole number of at least 1")
-
-
-def _finite(name: str, value: float, *, above: bool) -> None:
-    limit = value > 0.0 if above else value >= 0.0
-    if not (limit and math.isfinite(value)):
-        word = "above 0" if above else "of at least 0"
-        raise ConfigError(f"{name}={value!r}: take a finite number {word}")
-
-
-def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ConfigError(f"{name}={value!r}: take one of {known}")
-
-
-# below the checks that making one runs
 FAST = MCTSConfig(simulations=25)
 BALANCED = MCTSConfig(simulations=100)
 THOROUGH = MCTSConfig(simulations=500)
@@ -124,3 +96,14 @@ PRESETS = {
     "exploration": EXPLORATION,
     "exploitation": EXPLOITATION,
 }
+
+
+def preset(name: str) -> MCTSConfig:
+    """Return a preset; change fields with ``dataclasses.replace``.
+
+    Raises:
+        ConfigError: there is none of that name.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset={name!r} is unknown; take one of {sorted(PRESETS)}")
+    return PRESETS[name]

@@ -38,11 +38,13 @@ from numpy.typing import NDArray
 from trimtab.errors import InputError, LeafFailed, LeafInvalid, SearchError
 from trimtab.protocols import AnyGame, Array, Words
 from trimtab.search import forest_kernels as kernels
+from trimtab.search.checks import checked_rows, checked_seeds
 from trimtab.search.compiled import build
 from trimtab.search.config import PRESETS, MCTSConfig, preset
 from trimtab.search.descent import CHOICE
 from trimtab.search.forest import Forest
-from trimtab.search.outcome import SearchResult, Step, summarise
+from trimtab.search.forest_outcome import summarise
+from trimtab.search.outcome import SearchResult, Step
 from trimtab.search.selection import considered_visits, with_dirichlet
 
 __all__ = [
@@ -99,9 +101,9 @@ class Search:
         *,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        rows = _checked_rows(game, rows)
+        rows = checked_rows(game, rows)
         trees = rows.shape[0]
-        self._seeds = _checked_seeds(seeds, trees)
+        self._seeds = checked_seeds(seeds, trees)
         self._config, self._clock, self._actions = config, clock, game.num_actions
         self._forest = Forest.allocate(
             trees=trees,
@@ -253,19 +255,3 @@ def _as_arrays(answer: tuple[Array, Array], count: int, actions: int) -> tuple[A
     if priors.shape != (count, actions) or values.shape != (count,):
         raise LeafInvalid(f"{wanted}, and returned {priors.shape} and {values.shape}")
     return priors, values
-
-
-def _checked_rows(game: AnyGame, rows: Words) -> Words:
-    if rows.dtype != np.uint64 or rows.ndim != 2 or rows.shape[1] != game.words or not len(rows):
-        raise InputError(
-            f"rows of shape {rows.shape} and type {rows.dtype}: {game.name} takes uint64 rows "
-            f"[T, {game.words}] with T of at least 1, as encode gives them"
-        )
-    return np.ascontiguousarray(rows)
-
-
-def _checked_seeds(seeds: Sequence[int] | NDArray[np.integer], trees: int) -> list[int]:
-    numbers = [int(seed) for seed in seeds]
-    if len(numbers) != trees or min(numbers) < 0:
-        raise InputError(f"seeds={numbers[:8]}: take {trees} whole numbers of at least 0")
-    return numbers

@@ -5,18 +5,19 @@ T is the number of trees, A the number of actions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.protocols import ONGOING
-from trimtab.search.config import FinalMove, MCTSConfig
-from trimtab.search.descent import LOSS
-from trimtab.search.forest import Floats, Forest, Ints
-from trimtab.search.forest_kernels import hash_trees, improved_policies
-from trimtab.search.selection import secure_bound, tempered
+from trimtab.search.config import FinalMove
+from trimtab.search.forest import Floats, Ints
+from trimtab.search.selection import secure_bound
+
+LOSS = -1.0
 
 
 class Step(NamedTuple):
@@ -55,80 +56,70 @@ class SearchResult:
     priors: Floats
     simulations: Ints
     tree_hash: NDArray[np.uint64]
-    _forest: Forest = field(repr=False, compare=False)
+    _lines: tuple[Callable[[], list[Step]], ...] = field(repr=False, compare=False)
 
     def principal_variation(self, tree: int) -> list[Step]:
         """Return the line of a tree: the move, then the most visited replies as far as it goes."""
-        nodes, steps = self._forest.nodes[tree], []
-        node, action = nodes[0], int(self.action[tree])
-        while True:
-            value = float(_values(node)[action])
-            steps.append(Step(action, int(node["edge_visits"][action]), value))
-            child = int(node["children"][action])
-            if child < 0 or not nodes[child]["edge_visits"].any():
-                return steps
-            node = nodes[child]
-            action = int(_candidates(node).argmax())
+        return self._lines[tree]()
 
 
-def summarise(forest: Forest, config: MCTSConfig, seeds: list[int]) -> SearchResult:
-    """Return the result of trees that have done at least one simulation each."""
-    roots = forest.nodes[:, 0]
-    q, visits, proven = _values(roots), _candidates(roots), roots["proven"].copy()
-    means = (roots["value"] + roots["edge_sums"].sum(axis=1)) / (1.0 + roots["visits"])
-    shares = visits / visits.sum(axis=1, keepdims=True)
-    tie_break = roots["priors"].copy()
-    if config.root == "gumbel":
-        improved = np.empty((2, *q.shape), np.float64)
-        improved_policies(forest.nodes, float(config.c_visit), float(config.c_scale), improved)
-        shares = np.where((proven == ONGOING)[:, None], improved[1], shares)
-        tie_break = improved[0] + forest.heads["gumbel"]
-    if config.temperature > 0.0:
-        action = _drawn(visits, config.temperature, seeds)
-    else:
-        action = _chosen(visits, q, tie_break, config.final_move)
-    hashes = np.empty(len(seeds), np.uint64)
-    hash_trees(forest.nodes, forest.heads, hashes)
-    return SearchResult(
-        action=action,
-        visit_counts=roots["edge_visits"].copy(),
-        q=q,
-        value=np.where(proven == ONGOING, means, proven),
-        proven=proven,
-        proven_actions=roots["edge_proven"].copy(),
-        policy=shares,
-        priors=roots["priors"].copy(),
-        simulations=forest.heads["done"].copy(),
-        tree_hash=hashes,
-        _forest=forest,
-    )
+def stacked(results: list[SearchResult]) -> SearchResult:
+    """Return the results of several searches as one."""
+    joined = {
+        part.name: np.concatenate([getattr(result, part.name) for result in results])
+        for part in fields(SearchResult)
+        if part.name != "_lines"
+    }
+    return SearchResult(**joined, _lines=tuple(line for r in results for line in r._lines))
 
 
-def _values(nodes: NDArray[np.void]) -> Floats:
-    exact = nodes["edge_proven"]
-    means = nodes["edge_sums"] / np.maximum(nodes["edge_visits"], 1)
-    values: Floats = np.where(exact == ONGOING, means, exact)
-    return values
+class Edges(NamedTuple):
+    """The actions of one node, or of several.
+
+    Attributes:
+        visits: `[..., A]`, 0 where never tried.
+        values: `[..., A]` means, exact where proven, 0 where never tried.
+        exact: `[..., A]` exact values, or ONGOING.
+        children: `[..., A]` node below, or -1.
+        proven: `[...]` exact value of the node, or ONGOING.
+    """
+
+    visits: Ints
+    values: Floats
+    exact: Floats
+    children: Ints
+    proven: Floats
+
+    def kept_visits(self) -> Ints:
+        """Return the visits, 0 for what a proven result rules out."""
+        value = self.proven[..., None]
+        allowed = np.where(value == ONGOING, self.exact != LOSS, self.exact == value)
+        kept = np.where(allowed, self.visits, 0)
+        # where all that was tried so far is lost, something lost has to be played
+        visits: Ints = np.where(kept.any(axis=-1, keepdims=True), kept, self.visits)
+        return visits
 
 
-def _candidates(nodes: NDArray[np.void]) -> Ints:
-    """Return `[..., A]` visits, 0 for what a proven result rules out."""
-    visits, exact, value = nodes["edge_visits"], nodes["edge_proven"], nodes["proven"][..., None]
-    kept = np.where(np.where(value == ONGOING, exact != LOSS, exact == value), visits, 0)
-    # where all that was tried so far is lost, something lost has to be played
-    candidates: Ints = np.where(kept.any(axis=-1, keepdims=True), kept, visits)
-    return candidates
+def line(edges: Callable[[int], Edges], action: int) -> list[Step]:
+    """Return the steps from node 0 by an action, then by the most visited actions."""
+    steps: list[Step] = []
+    at = edges(0)
+    while True:
+        steps.append(Step(action, int(at.visits[action]), float(at.values[action])))
+        child = int(at.children[action])
+        if child < 0:
+            return steps
+        at = edges(child)
+        if not at.visits.any():
+            return steps
+        action = int(at.kept_visits().argmax())
 
 
-def _drawn(visits: Ints, temperature: float, seeds: list[int]) -> NDArray[np.int64]:
-    draws = [
-        np.random.default_rng((seed, 1)).choice(len(row), p=tempered(row, temperature))
-        for row, seed in zip(visits, seeds, strict=True)
-    ]
-    return np.array(draws, np.int64)
+def chosen(visits: Ints, q: Floats, tie_break: Floats, rule: FinalMove) -> NDArray[np.int64]:
+    """Return `[T]` moves by a rule of ``MCTSConfig.final_move``, among those with visits.
 
-
-def _chosen(visits: Ints, q: Floats, tie_break: Floats, rule: FinalMove) -> NDArray[np.int64]:
+    Ties go to the larger ``tie_break``, then to the lower action.
+    """
     first: Floats = visits.astype(np.float64)
     if rule == "value":
         first = q

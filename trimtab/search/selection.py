@@ -13,7 +13,19 @@ from numpy.typing import NDArray
 from trimtab.errors import ConfigError
 
 
-def ucb1(mean: float, visits: int, log_parent: float, c: float) -> float:
+def ucb1_widths(most: int, c: float) -> NDArray[np.float64]:
+    """Return `[most + 1]`: ``c sqrt(ln N)`` by the visits N of a node; 0 visits count as 1.
+
+    Args:
+        most: the largest N.
+        c: weight of exploration, at least 0.
+    """
+    visits = np.maximum(np.arange(most + 1, dtype=np.float64), 1.0)
+    widths: NDArray[np.float64] = c * np.sqrt(np.log(visits))
+    return widths
+
+
+def ucb1(mean: float, visits: int, width: float) -> float:
     """Return the UCB1 score ``mean + c sqrt(ln N / n)`` of a child that was visited.
 
     Source: Auer, Cesa-Bianchi & Fischer 2002, theorem 1; in trees Kocsis & Szepesvári 2006, UCT.
@@ -21,10 +33,9 @@ def ucb1(mean: float, visits: int, log_parent: float, c: float) -> float:
     Args:
         mean: mean value of the child in [-1, 1].
         visits: visits n of the child, at least 1.
-        log_parent: natural logarithm of the visits N of the parent.
-        c: weight of exploration, at least 0.
+        width: entry N of :func:`ucb1_widths`, by the visits of the parent.
     """
-    return mean + c * math.sqrt(log_parent / visits)
+    return mean + width * (1.0 / math.sqrt(visits))
 
 
 def puct(q: float, prior: float, visits: int, parent_visits: int, c_puct: float) -> float:
@@ -73,6 +84,22 @@ def rave_weight(visits: int, amaf_visits: int, bias: float) -> float:
     if amaf_visits == 0:
         return 0.0
     return amaf_visits / (visits + amaf_visits + 4.0 * visits * amaf_visits * bias * bias)
+
+
+def rave_score(mean: float, visits: int, amaf_mean: float, weight: float, width: float) -> float:
+    """Return ``(1 - β) mean + β amaf + c sqrt(ln N / (n + 1))``.
+
+    The 1 keeps the bonus of an action finite that only its all-moves-as-first mean speaks for.
+
+    Args:
+        mean: the child's own mean; any number while it was never visited, where β is 1.
+        visits: its visits n.
+        amaf_mean: its all-moves-as-first mean.
+        weight: β of :func:`rave_weight`.
+        width: entry N of :func:`ucb1_widths`, by the visits of the parent.
+    """
+    bonus = width * (1.0 / math.sqrt(visits + 1.0))
+    return (1.0 - weight) * mean + weight * amaf_mean + bonus
 
 
 def may_widen(children: int, visits: int, k: float, alpha: float) -> bool:
