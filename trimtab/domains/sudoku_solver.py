@@ -1,0 +1,314 @@
+"""The exact Sudoku solver, the generator, and the grades, in plain Python over bit masks.
+
+The solver is a depth-first search that fills naked and hidden singles first and branches on the
+cell with the fewest candidates. A puzzle's *rating* is the mean number of guesses that the search
+makes over several random orders of the branches: it is a scale of its own, not comparable with
+the backtracks that other solvers count, because those propagate more between guesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+
+from trimtab.errors import InputError
+
+BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
+"""Rows and columns of a box, by side."""
+Grade = Literal["easy", "medium", "hard", "extreme"]
+GRADES: tuple[Grade, ...] = ("easy", "medium", "hard", "extreme")
+EASY_CLUES = {4: (4, 8), 6: (12, 18), 9: (34, 40)}
+"""Givens of an easy puzzle, which naked singles alone solve."""
+EXTREME_RATING = 10.0
+RATING_ORDERS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Puzzle:
+    """A puzzle with one solution, and how hard it was for a solver of singles.
+
+    Attributes:
+        question: givens, ``.`` for empty.
+        answer: the solution.
+        grade: easy = naked singles solve it; medium = hidden singles, too; hard = guesses are
+            needed; extreme = a rating of at least ``EXTREME_RATING``.
+        rating: mean number of guesses; 0 where singles solve it.
+    """
+
+    question: str
+    answer: str
+    grade: Grade
+    rating: float
+
+
+class Geometry:
+    """The cells that see each other on a grid of one side."""
+
+    def __init__(self, side: int) -> None:
+        rows, columns = BOXES[side]
+        cells = range(side * side)
+        self.side = side
+        self.digits = "123456789"[:side]
+        self.full = (1 << side) - 1
+        self.row = [cell // side for cell in cells]
+        self.column = [cell % side for cell in cells]
+        across = side // columns
+        self.box = [(cell // side) // rows * across + (cell % side) // columns for cell in cells]
+        self.units: list[list[int]] = [
+            [cell for cell in cells if of[cell] == unit]
+            for of in (self.row, self.column, self.box)
+            for unit in range(side)
+        ]
+        self.peers: list[list[int]] = [
+            sorted({p for unit in self.units if cell in unit for p in unit} - {cell})
+            for cell in cells
+        ]
+
+    def is_cell(self, text: str) -> bool:
+        """Return whether the text names a cell and a digit, as in ``r1c2=3``."""
+        head, _, digit = text.partition("=")
+        row, _, column = head.removeprefix("r").partition("c")
+        names = [str(number) for number in range(1, self.side + 1)]
+        return head.startswith("r") and row in names and column in names and digit in self.digits
+
+    def candidates(self, grid: str) -> list[int] | None:
+        """Return `[side²]` masks of what each cell may hold; None if two equal digits meet."""
+        masks = [self.full] * len(grid)
+        for cell, character in enumerate(grid):
+            if character != ".":
+                masks[cell] = 1 << int(character) - 1
+        for cell, character in enumerate(grid):
+            if character == ".":
+                continue
+            bit = masks[cell]
+            for peer in self.peers[cell]:
+                if grid[peer] == character:
+                    return None
+                if grid[peer] == ".":
+                    masks[peer] &= ~bit
+        return masks
+
+    def violations(self, grid: str) -> int:
+        """Return how many pairs of equal digits share a unit."""
+        return sum(
+            grid[cell] == grid[peer]
+            for cell in range(len(grid))
+            if grid[cell] != "."
+            for peer in self.peers[cell]
+            if peer > cell
+        )
+
+
+@lru_cache(maxsize=3)
+def geometry(side: int) -> Geometry:
+    """Return the geometry of a side length.
+
+    Raises:
+        InputError: a side that is not 4, 6 or 9.
+    """
+    if side not in BOXES:
+        raise InputError(f"side={side} is not supported; use one of {sorted(BOXES)}")
+    return Geometry(side)
+
+
+Chooser = Callable[[list[int]], list[int]]
+
+
+@dataclass(slots=True)
+class Search:
+    """One depth-first search over candidate masks.
+
+    Attributes:
+        limit: stop after so many solutions.
+        order: puts the digits of a branching cell in the order in which they are tried.
+        hidden: fill hidden singles, too.
+        guesses: branches taken so far.
+    """
+
+    shape: Geometry
+    limit: int
+    order: Chooser | None = None
+    hidden: bool = True
+    guesses: int = 0
+
+    def run(self, masks: list[int]) -> list[list[int]]:
+        """Return up to ``limit`` solutions as masks of one bit a cell."""
+        found: list[list[int]] = []
+        self._descend(masks, found)
+        return found
+
+    def propagate(self, masks: list[int]) -> bool:
+        """Fill all singles in place; False if a cell or a digit has no place left."""
+        queue = [cell for cell, mask in enumerate(masks) if mask & (mask - 1) == 0]
+        while True:
+            if not self._naked(masks, queue):
+                return False
+            if not self.hidden:
+                return True
+            queue = self._hidden(masks)
+            if queue == [-1]:
+                return False
+            if not queue:
+                return True
+
+    def _naked(self, masks: list[int], queue: list[int]) -> bool:
+        peers = self.shape.peers
+        while queue:
+            cell = queue.pop()
+            bit = masks[cell]
+            if not bit:
+                return False
+            for peer in peers[cell]:
+                mask = masks[peer]
+                if mask & bit:
+                    mask &= ~bit
+                    if not mask:
+                        return False
+                    masks[peer] = mask
+                    if mask & (mask - 1) == 0:
+                        queue.append(peer)
+        return True
+
+    def _hidden(self, masks: list[int]) -> list[int]:
+        """Return the cells that were filled because a digit fits nowhere else; [-1] = dead."""
+        filled = []
+        for unit in self.shape.units:
+            once = twice = 0
+            for cell in unit:
+                mask = masks[cell]
+                twice |= once & mask
+                once |= mask
+            if once != self.shape.full:
+                return [-1]
+            once &= ~twice
+            if not once:
+                continue
+            for cell in unit:
+                bit = masks[cell] & once
+                if bit and masks[cell] != bit:
+                    if bit & (bit - 1):
+                        return [-1]
+                    masks[cell] = bit
+                    filled.append(cell)
+        return filled
+
+    def _descend(self, masks: list[int], found: list[list[int]]) -> None:
+        if not self.propagate(masks):
+            return
+        open_cells = [
+            (mask.bit_count(), cell) for cell, mask in enumerate(masks) if mask & (mask - 1)
+        ]
+        if not open_cells:
+            found.append(masks)
+            return
+        _, cell = min(open_cells)
+        bits = [1 << digit for digit in range(self.shape.side) if masks[cell] >> digit & 1]
+        for bit in self.order(bits) if self.order else bits:
+            self.guesses += 1
+            branch = masks.copy()
+            branch[cell] = bit
+            self._descend(branch, found)
+            if len(found) >= self.limit:
+                return
+
+
+def solutions(side: int, givens: str, *, limit: int = 2) -> list[str]:
+    """Return up to ``limit`` solutions; several if the puzzle is ambiguous, none if impossible."""
+    shape = geometry(side)
+    masks = shape.candidates(givens)
+    if masks is None:
+        return []
+    return [_text(solved) for solved in Search(shape, limit).run(masks)]
+
+
+def generate(side: int, rng: np.random.Generator) -> Puzzle:
+    """Return a minimal puzzle: givens are removed in random order while it stays unique."""
+    shape = geometry(side)
+    answer = _full_grid(shape, rng)
+    question = list(answer)
+    for cell in rng.permutation(len(answer)):
+        if _stays_unique(shape, question, int(cell)):
+            question[int(cell)] = "."
+    return graded("".join(question), answer, side=side, rng=rng)
+
+
+def generate_easy(side: int, rng: np.random.Generator) -> Puzzle:
+    """Return a puzzle that naked singles alone solve, with ``EASY_CLUES`` givens."""
+    shape = geometry(side)
+    answer = _full_grid(shape, rng)
+    low, high = EASY_CLUES[side]
+    wanted = int(rng.integers(low, high + 1))
+    question = list(answer)
+    clues = len(answer)
+    for cell in rng.permutation(len(answer)):
+        if clues <= wanted:
+            break
+        given, question[int(cell)] = question[int(cell)], "."
+        if _naked_singles_solve(shape, "".join(question)):
+            clues -= 1
+        else:
+            question[int(cell)] = given
+    return Puzzle(question="".join(question), answer=answer, grade="easy", rating=0.0)
+
+
+def graded(question: str, answer: str, *, side: int, rng: np.random.Generator) -> Puzzle:
+    """Return the puzzle with its grade; ``rng`` draws the orders in which guesses are made."""
+    shape = geometry(side)
+    if _naked_singles_solve(shape, question):
+        return Puzzle(question=question, answer=answer, grade="easy", rating=0.0)
+    rating = mean_guesses(question, side=side, rng=rng)
+    grade: Grade = "medium" if rating == 0.0 else "hard"
+    if rating >= EXTREME_RATING:
+        grade = "extreme"
+    return Puzzle(question=question, answer=answer, grade=grade, rating=rating)
+
+
+def mean_guesses(question: str, *, side: int, rng: np.random.Generator) -> float:
+    """Return the mean number of guesses over ``RATING_ORDERS`` random orders of branches."""
+    shape = geometry(side)
+    counts = []
+    for _ in range(RATING_ORDERS):
+        masks = shape.candidates(question)
+        if masks is None:
+            raise InputError(f"question={question!r} holds two equal digits in one unit")
+        search = Search(shape, 1, order=lambda bits: [bits[i] for i in rng.permutation(len(bits))])
+        search.run(masks)
+        counts.append(search.guesses)
+        if search.guesses == 0:
+            break
+    return sum(counts) / len(counts)
+
+
+def _naked_singles_solve(shape: Geometry, question: str) -> bool:
+    masks = shape.candidates(question)
+    if masks is None:
+        return False
+    return Search(shape, 1, hidden=False).propagate(masks) and all(m & (m - 1) == 0 for m in masks)
+
+
+def _full_grid(shape: Geometry, rng: np.random.Generator) -> str:
+    search = Search(shape, 1, order=lambda bits: [bits[i] for i in rng.permutation(len(bits))])
+    masks = [shape.full] * shape.side**2
+    # the first row at random: the search alone would fill it in a nearly fixed pattern
+    for column, digit in enumerate(rng.permutation(shape.side)):
+        masks[column] = 1 << int(digit)
+    return _text(search.run(masks)[0])
+
+
+def _stays_unique(shape: Geometry, question: Sequence[str], cell: int) -> bool:
+    """Return whether the puzzle stays unique without one given: no other digit may fit there."""
+    without = [*question]
+    without[cell] = "."
+    masks = shape.candidates("".join(without))
+    if masks is None:
+        return False
+    masks[cell] &= ~(1 << int(question[cell]) - 1)
+    return not masks[cell] or not Search(shape, 1).run(masks)
+
+
+def _text(masks: Sequence[int]) -> str:
+    return "".join(str(mask.bit_length()) for mask in masks)
