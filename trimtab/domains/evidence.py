@@ -121,7 +121,9 @@ def _found(text: str) -> Iterator[str]:
         yield "maze_drawing"
     if not _DIGIT.search(text):
         return
-    ids = {match[1].lower() for match in _ARXIV.finditer(text)}
+    # a look for the separators first: the pattern tries every position
+    separated = "." in text or "/" in text
+    ids = {match[1].lower() for match in _ARXIV.finditer(text)} if separated else set()
     if ids:
         yield "arxiv_id"
     if len(ids) > 1:
@@ -136,9 +138,10 @@ def _found(text: str) -> Iterator[str]:
 
 
 def _grids(text: str) -> list[str]:
-    if len(text) < min(_GRID_DIGITS):
-        return []
-    sizes = {size for match in _BLOCK.finditer(text) if (size := _grid_size(match[0])) is not None}
+    sizes: set[int] = set()
+    if len(_CELL.findall(text)) >= min(_GRID_DIGITS):
+        found = (_grid_size(match[0]) for match in _BLOCK.finditer(text))
+        sizes = {size for size in found if size is not None}
     if len(text) >= 81 and any(_DIGIT.search(match[0]) for match in _RUN_81.finditer(text)):
         sizes.add(81)
     return [f"grid_{size}" for size in sorted(sizes)]
