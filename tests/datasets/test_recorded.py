@@ -8,10 +8,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from trimtab.datasets.recorded import COLUMNS, read_recorded
+from trimtab.datasets.recorded import (
+    COLUMNS,
+    read_recorded,
+    recorded_answers,
+    recorded_questions,
+    recorded_steps,
+)
 from trimtab.errors import InputError
 
 Row = dict[str, object]
+ALL = (*COLUMNS, "out_tokens")
 
 
 def rows_of(**change: object) -> list[Row]:
@@ -22,7 +29,7 @@ def rows_of(**change: object) -> list[Row]:
         (1, "sums", "one and one?", "large", "2", True, 0.01, 4),
         (2, "sums", "two and two?", "large", "4", True, 0.02, 5),
     ]
-    rows: list[Row] = [dict(zip(COLUMNS, cells, strict=True)) for cells in plain]
+    rows: list[Row] = [dict(zip(ALL, cells, strict=True)) for cells in plain]
     return [*rows[:-1], {**rows[-1], **change}]
 
 
@@ -33,14 +40,14 @@ def as_jsonl(path: Path, rows: list[Row]) -> Path:
 
 def as_csv(path: Path, rows: list[Row]) -> Path:
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, COLUMNS)
+        writer = csv.DictWriter(stream, list(rows[0]) if rows else ALL)
         writer.writeheader()
         writer.writerows(rows)
     return path
 
 
 def as_parquet(path: Path, rows: list[Row]) -> Path:
-    columns = {name: [row[name] for row in rows] for name in COLUMNS}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
     levels = pa.array(["sums", "never used"])
     category = pa.DictionaryArray.from_arrays(pa.array([0] * len(rows), pa.int8()), levels)
     table = pa.table({**columns, "category": category})
@@ -133,3 +140,45 @@ def test_a_missing_column_is_named(tmp_path: Path) -> None:
 def test_a_table_without_rows_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="holds no rows"):
         read_recorded(as_csv(tmp_path / "t.csv", []))
+
+
+@pytest.mark.parametrize("suffix", sorted(WRITERS))
+def test_length_and_latency_need_not_be_recorded(tmp_path: Path, suffix: str) -> None:
+    rows = [{key: row[key] for key in COLUMNS} for row in rows_of()]
+    table = read_recorded(WRITERS[suffix](tmp_path / f"t{suffix}", rows))
+    (large,) = table.select(["large"])[1]
+    assert large.out_tokens.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("suffix", sorted(WRITERS))
+def test_a_latency_is_read_where_it_is_recorded(tmp_path: Path, suffix: str) -> None:
+    rows = [{**row, "latency_s": 0.5} for row in rows_of()]
+    table = read_recorded(WRITERS[suffix](tmp_path / f"t{suffix}", rows))
+    assert recorded_answers(table, "large")["two and two?"].latency_s == 0.5
+
+
+def test_steps_agree_where_their_answers_are_equal(tmp_path: Path) -> None:
+    table = read_recorded(as_jsonl(tmp_path / "t.jsonl", rows_of()))
+    steps = recorded_steps(table.select(["small", "large"])[1])
+    assert (steps.codes[0] == steps.codes[1]).tolist() == [True, False]
+    assert steps.codes[0, 1] < 0
+    assert steps.correct.tolist() == [[True, False], [True, True]]
+
+
+def test_the_questions_are_a_domain_that_knows_what_was_right(tmp_path: Path) -> None:
+    domain = recorded_questions(read_recorded(as_jsonl(tmp_path / "t.jsonl", rows_of())))
+    assert domain.check(domain.from_text("two and two?"), "4") == 1.0
+
+
+def test_two_questions_of_one_text_are_no_domain(tmp_path: Path) -> None:
+    rows = [{**row, "text": "the same"} for row in rows_of()]
+    table = read_recorded(as_jsonl(tmp_path / "t.jsonl", rows))
+    with pytest.raises(InputError, match="two questions read 'the same'"):
+        recorded_questions(table)
+
+
+def test_an_answer_that_is_right_and_wrong_is_named(tmp_path: Path) -> None:
+    rows = [*rows_of()[:3], {**rows_of()[0], "model": "other", "correct": False}]
+    table = read_recorded(as_jsonl(tmp_path / "t.jsonl", rows))
+    with pytest.raises(InputError, match="'2' to 'one and one\\?' is right in one row"):
+        recorded_questions(table)

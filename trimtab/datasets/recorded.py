@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.datasets.tables import table_rows
+from trimtab.domains.questions import RecordedAnswer, RecordedQuestions
 from trimtab.domains.tables import RecordedSteps, answer_codes
 from trimtab.domains.texts import listed, short
 from trimtab.errors import InputError
@@ -24,9 +25,14 @@ COLUMNS = (
     "answer",
     "correct",
     "cost_usd",
-    "out_tokens",
 )
+OPTIONAL = ("out_tokens", "latency_s")
+"""Columns that a table may have; what is not recorded is 0."""
 _TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
+
+
+Row = tuple[str | None, bool, float, float, float]
+"""An answer, whether it is right, its price in US dollars, its tokens and its seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +56,13 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTable:
-    """Questions and what each model answered; rows are ``(answer, correct, usd, tokens)``."""
+    """Questions and what each model answered; rows by model and place of the question."""
 
     name: str
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     categories: tuple[str, ...]
-    rows: dict[str, dict[int, tuple[str | None, bool, float, float]]]
+    rows: dict[str, dict[int, Row]]
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -93,7 +99,9 @@ class RecordedTable:
         return common, tuple(self._recorded(model, common) for model in models)
 
     def _recorded(self, model: str, questions: Sequence[int]) -> Recorded:
-        answers, correct, usd, tokens = zip(*(self.rows[model][i] for i in questions), strict=True)
+        answers, correct, usd, tokens, _ = zip(
+            *(self.rows[model][i] for i in questions), strict=True
+        )
         return Recorded(
             model=model,
             answers=answers,
@@ -117,8 +125,42 @@ def recorded_steps(models: Sequence[Recorded]) -> RecordedSteps:
     )
 
 
+def recorded_questions(table: RecordedTable) -> RecordedQuestions:
+    """Return the questions of a table as a domain.
+
+    Raises:
+        InputError: two questions have one text, or one answer is both right and wrong.
+    """
+    rewards: dict[str, dict[str, bool]] = {}
+    for place, text in enumerate(table.texts):
+        if text in rewards:
+            raise InputError(f"{table.name}: two questions read {short(text)}; keep one of them")
+        given = rewards[text] = {}
+        for model in table.models:
+            answer, correct, *_ = table.rows[model].get(place, (None, False))
+            if answer is not None and given.setdefault(answer, correct) != correct:
+                raise InputError(
+                    f"{table.name}: the answer {short(answer)} to {short(text)} is right in one "
+                    f"row and wrong in another; mend 'correct'"
+                )
+    return RecordedQuestions(name=table.name, rewards=rewards)
+
+
+def recorded_answers(table: RecordedTable, model: str) -> dict[str, RecordedAnswer]:
+    """Return a model's answers by question; raises ``InputError`` for an unknown model."""
+    table.select([model])
+    return {
+        table.texts[place]: RecordedAnswer(
+            answer=answer, cost_usd=usd, out_tokens=tokens, latency_s=seconds
+        )
+        for place, (answer, _, usd, tokens, seconds) in table.rows[model].items()
+    }
+
+
 def read_recorded(path: Path) -> RecordedTable:
     """Return a table with the columns ``COLUMNS``, one row for each model and question.
+
+    It may have the columns ``OPTIONAL`` too; an empty cell of theirs counts as 0.
 
     A question id may be a whole number or a text; a category may come from a dictionary with
     unused entries (only those of the rows count); an answer may be missing.
@@ -131,8 +173,8 @@ def read_recorded(path: Path) -> RecordedTable:
     places: dict[str, int] = {}
     texts: list[str] = []
     categories: list[str] = []
-    rows: dict[str, dict[int, tuple[str | None, bool, float, float]]] = {}
-    for where, cells in table_rows(path, COLUMNS):
+    rows: dict[str, dict[int, Row]] = {}
+    for where, cells in table_rows(path, COLUMNS, optional=OPTIONAL):
         at = f"{path}: {where}: column"
         key = _word(cells[0], f"{at} 'question_id'")
         category = "" if cells[1] is None else _word(cells[1], f"{at} 'category'")
@@ -151,7 +193,8 @@ def read_recorded(path: Path) -> RecordedTable:
             _answer(cells[4]),
             _truth(cells[5], f"{at} 'correct'"),
             _number(cells[6], f"{at} 'cost_usd'"),
-            _number(cells[7], f"{at} 'out_tokens'"),
+            _number(cells[7] or 0.0, f"{at} 'out_tokens'"),
+            _number(cells[8] or 0.0, f"{at} 'latency_s'"),
         )
     if not texts:
         raise InputError(f"{path} holds no rows; give one row per model and question")

@@ -154,8 +154,12 @@ def shipped(name: str) -> ShippedTable:
     )
 
 
-def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, tuple[Any, ...]]]:
+def table_rows(
+    path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield where each row of a table stands ("line 3") and its cells, unchecked, by column.
+
+    The cells of the optional columns follow, None where the table has no such column.
 
     Raises:
         InputError: the file cannot be read, or a column is missing.
@@ -167,23 +171,26 @@ def table_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[str, tuple[
     if not path.is_file():
         raise InputError(f"{path} is not a file; check the path (here: {Path.cwd()})")
     if suffix == ".parquet":
-        yield from _parquet_rows(path, columns)
+        yield from _parquet_rows(path, columns, optional)
         return
     try:
         with gzip.open(path) if suffix == ".jsonl.gz" else path.open("rb") as stream:
             lines = decoded(path, stream)
             read = _csv_rows if suffix == ".csv" else _json_rows
-            yield from read(path, lines, columns)
+            yield from read(path, lines, columns, optional)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}); check it or copy it again") from error
 
 
-def _csv_rows(path: Path, lines: Iterable[str], columns: Sequence[str]) -> Iterator[_Row]:
+def _csv_rows(
+    path: Path, lines: Iterable[str], columns: Sequence[str], optional: Sequence[str]
+) -> Iterator[_Row]:
     reader = csv.reader(lines, strict=True)
     try:
         header = next(reader, [])
-        _require(path, columns, header)
-        wanted = [header.index(column) for column in columns]
+        found = [*columns, *(column for column in optional if column in header)]
+        _require(path, found, header)
+        wanted = [header.index(c) if c in header else None for c in (*columns, *optional)]
         for cells in reader:
             where = f"line {reader.line_num}"
             if not cells:
@@ -193,7 +200,12 @@ def _csv_rows(path: Path, lines: Iterable[str], columns: Sequence[str]) -> Itera
                     f"{path}: {where}: {len(cells)} cells under {len(header)} columns; put texts "
                     f"that hold commas in double quotes"
                 )
-            yield where, tuple(None if cells[i] in ("nan", "NaN") else cells[i] for i in wanted)
+            yield (
+                where,
+                tuple(
+                    None if i is None or cells[i] in ("nan", "NaN") else cells[i] for i in wanted
+                ),
+            )
     except csv.Error as error:
         raise InputError(
             f"{path}: line {reader.line_num}: {error}; texts have at most "
@@ -201,13 +213,15 @@ def _csv_rows(path: Path, lines: Iterable[str], columns: Sequence[str]) -> Itera
         ) from error
 
 
-def _json_rows(path: Path, lines: Iterable[str], columns: Sequence[str]) -> Iterator[_Row]:
+def _json_rows(
+    path: Path, lines: Iterable[str], columns: Sequence[str], optional: Sequence[str]
+) -> Iterator[_Row]:
     for where, row in parsed(path, lines):
         _require(path, columns, list(row), where=f"{where}: ")
-        yield where, tuple(row[column] for column in columns)
+        yield where, tuple(row.get(column) for column in (*columns, *optional))
 
 
-def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
+def _parquet_rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -> Iterator[_Row]:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
         arrow = importlib.import_module("pyarrow")
@@ -215,10 +229,16 @@ def _parquet_rows(path: Path, columns: Sequence[str]) -> Iterator[_Row]:
         raise MissingExtra("pyarrow", "data") from error
     try:
         with parquet.ParquetFile(path) as table:
-            _require(path, columns, list(table.schema_arrow.names))
+            present = list(table.schema_arrow.names)
+            found = [*columns, *(column for column in optional if column in present)]
+            _require(path, found, present)
             number = 0
-            for batch in table.iter_batches(columns=list(columns)):
-                cells = [batch.column(column).to_pylist() for column in columns]
+            for batch in table.iter_batches(columns=found):
+                absent = [None] * batch.num_rows
+                cells = [
+                    batch.column(column).to_pylist() if column in found else absent
+                    for column in (*columns, *optional)
+                ]
                 for row in zip(*cells, strict=True):
                     number += 1
                     yield f"row {number}", row
