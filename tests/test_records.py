@@ -50,6 +50,7 @@ predictions = st.builds(
     usage=usages,
     tier=words,
     signals=st.dictionaries(words, finite, max_size=3),
+    trace=st.dictionaries(words, st.lists(counts, max_size=3), max_size=2),
 )
 routes = st.builds(
     Route,
@@ -129,6 +130,11 @@ def test_writing_a_decision_leaves_it_unread_by_reference(decision: Decision) ->
         prediction_to_json(p) for p in decision.predictions
     ]
     assert decision.usage.cost_usd >= 0.0
+
+
+def test_an_empty_trace_is_not_written() -> None:
+    plain = prediction_to_json(Prediction(agent="policy", action=1, confidence=0.5))
+    assert "trace" not in plain
 
 
 def test_an_unknown_field_is_refused() -> None:

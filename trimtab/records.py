@@ -30,10 +30,7 @@ OutcomeSource = Literal["solver", "checker", "expert", "judge", "user"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
-    """What one computation used; ``a + b`` adds field by field.
-
-    ``cached_tokens`` are the part of ``prompt_tokens`` that the provider read from its cache.
-    """
+    """What one computation used; ``cached_tokens`` are part of ``prompt_tokens``; ``+`` adds up."""
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
@@ -66,6 +63,7 @@ class Prediction:
         usage: what the prediction used.
         tier: which part of the agent answered (a ladder's rung, a model id).
         signals: features a router may read, by name (margin, agreement, …).
+        trace: how the agent came to it, plain JSON for people to read; nothing decides by it.
     """
 
     agent: str
@@ -76,6 +74,7 @@ class Prediction:
     usage: Usage = Usage()
     tier: str = ""
     signals: Mapping[str, float] = field(default_factory=dict)
+    trace: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +217,6 @@ def usage_from_json(plain: Mapping[str, Any]) -> Usage:
     return Usage(**plain)
 
 
-# by hand: dataclasses.asdict costs ten times as much, and every decision passes here several times
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """What an evaluator says of one decision: ``name`` tells what, ``value`` how much."""
@@ -241,8 +239,9 @@ class EvalReport:
 
 
 def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
-    """Return the prediction as plain JSON values (lists for tuples)."""
-    return {
+    """Return the prediction as plain JSON values (lists for tuples); an empty trace is left out."""
+    # by hand: dataclasses.asdict costs ten times as much, and every decision passes here often
+    plain = {
         "agent": prediction.agent,
         "action": prediction.action,
         "confidence": prediction.confidence,
@@ -252,6 +251,7 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
         "tier": prediction.tier,
         "signals": dict(prediction.signals),
     }
+    return {**plain, "trace": dict(prediction.trace)} if prediction.trace else plain
 
 
 def prediction_from_json(plain: Mapping[str, Any]) -> Prediction:
