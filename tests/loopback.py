@@ -45,6 +45,7 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: dict[str, Any]
+    method: str = "POST"
 
     @property
     def last_message(self) -> str:
@@ -150,13 +151,26 @@ def refusing(status: int, code: str = "", message: str = "no", **headers: str) -
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def do_GET(self) -> None:
+        self._serve()
+
     def do_POST(self) -> None:
+        self._serve()
+
+    def do_DELETE(self) -> None:
+        self._serve()
+
+    def do_PATCH(self) -> None:
+        self._serve()
+
+    def _serve(self) -> None:
         loopback: Loopback = self.server.loopback  # type: ignore[attr-defined]  # see serving
         length = int(self.headers.get("content-length", 0))
         request = Request(
             path=self.path,
             headers={name.lower(): value for name, value in self.headers.items()},
-            body=json.loads(self.rfile.read(length)),
+            body=json.loads(self.rfile.read(length)) if length else {},
+            method=self.command,
         )
         reply = loopback.enter(request)
         try:

@@ -13,7 +13,7 @@ import pytest
 from tests.contracts.index import DIM, PAPERS, TOWARDS_A, IndexContract, direction, entry
 from trimtab.errors import ConfigError, RetrievalError
 from trimtab.rag.embedded_index import EmbeddedIndex
-from trimtab.rag.index_file import embedder_of
+from trimtab.rag.index_file import made_with
 from trimtab.rag.passage_index import Entry
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ class TestEmbeddedIndex(IndexContract):
 
 
 def test_another_embedder_is_refused(index: EmbeddedIndex, path: Path) -> None:
-    assert embedder_of(path) == "axes"
+    assert made_with(path) == ("axes", DIM)
     with pytest.raises(ConfigError, match=r"made by 'axes'.*not by 'minilm'"):
         EmbeddedIndex(path, embedder="minilm", dim=DIM)
     with pytest.raises(ConfigError, match="384 wide"):
@@ -48,7 +48,7 @@ def test_another_embedder_is_refused(index: EmbeddedIndex, path: Path) -> None:
 
 def test_a_missing_index_has_no_embedder(path: Path) -> None:
     with pytest.raises(RetrievalError, match="no index"):
-        embedder_of(path)
+        made_with(path)
     assert not path.exists()
 
 

@@ -16,7 +16,10 @@ import typer
 
 import trimtab
 from trimtab.cli.bench import bench_app
+from trimtab.cli.bench_cascade import cascade
+from trimtab.cli.bench_games import solver
 from trimtab.cli.bench_retrieval import retrieval
+from trimtab.cli.corpus import corpus_app
 from trimtab.cli.data import data_app
 from trimtab.cli.demo import demo
 from trimtab.cli.label import label
@@ -26,6 +29,7 @@ from trimtab.cli.output import console, emit
 from trimtab.cli.report import report
 from trimtab.cli.setup import setup_app
 from trimtab.cli.threads import threads_app
+from trimtab.cli.train import train_app
 from trimtab.errors import TrimtabError
 from trimtab.records import Mode
 
@@ -36,13 +40,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+bench_app.command()(cascade)
 bench_app.command()(retrieval)
+bench_app.command()(solver)
 app.add_typer(setup_app, name="setup")
 app.add_typer(bench_app, name="bench")
+app.add_typer(corpus_app, name="corpus")
 app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(llm_app, name="llm")
 app.add_typer(threads_app, name="threads")
+app.add_typer(train_app, name="train")
 app.command()(demo)
 app.command()(label)
 app.command()(record)
@@ -110,48 +118,6 @@ def decide(
         typer.echo(decision.answer)
     if fail_on_degraded and decision.route.reason == "degraded":
         raise typer.Exit(4)
-
-
-@app.command()
-def train(
-    out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
-    table: Annotated[
-        Path | None,
-        typer.Option(help="CSV, JSONL or Parquet of labelled texts; the shipped set if none."),
-    ] = None,
-    domain: Annotated[
-        str, typer.Option(help="Name of the domain that the table makes.")
-    ] = "assistant",
-    text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
-    label_column: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
-    oos_label: Annotated[
-        str | None, typer.Option(help="Label that stands for: none of the others.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
-    as_json: Json = False,
-) -> None:
-    """Train the text tiers on a table of yours and pack them into a bundle."""
-    from trimtab.app.training import train_choices
-    from trimtab.cli.tables import metrics_table
-
-    packed = train_choices(
-        table,
-        domain=domain,
-        out=out,
-        text_column=text_column,
-        label_column=label_column,
-        oos_label=oos_label,
-        seed=seed,
-        progress=lambda line: console.print(f"[dim]{line}[/dim]"),
-    )
-    if as_json:
-        emit(
-            {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
-            schema="trimtab.train/1",
-        )
-    else:
-        console.print(metrics_table("ladder", packed.metrics))
-        typer.echo(str(out))
 
 
 @app.command()

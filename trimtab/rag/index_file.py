@@ -53,8 +53,8 @@ def open_index(path: Path, *, embedder: str, dim: int) -> sqlite3.Connection:
     return connection
 
 
-def embedder_of(path: Path) -> str:
-    """Return the name of the embedder that made an index.
+def made_with(path: Path) -> tuple[str, int]:
+    """Return name and width of the embedder that made an index.
 
     Raises:
         RetrievalError: there is no index.
@@ -65,10 +65,10 @@ def embedder_of(path: Path) -> str:
     try:
         with explained(path):
             check_marks(connection, path, application_id=APPLICATION_ID, version=VERSION)
-            found = connection.execute("SELECT embedder FROM made_with").fetchone()
+            [name, dim] = connection.execute("SELECT embedder, dim FROM made_with").fetchone()
     finally:
         connection.close()
-    return str(found[0])
+    return str(name), int(dim)
 
 
 def _create(connection: sqlite3.Connection, path: Path, *, embedder: str, dim: int) -> None:

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.loopback import Reply, Script, serving
+from tests.rag.feeds import arxiv_entry, atom, feed, paged, pdf
+from trimtab.cli.corpus import corpus_app
+from trimtab.errors import RetrievalError, SourceError
+
+runner = CliRunner()
+PAPERS = [
+    {"arxiv_id": "2505.00001", "title": "Routing", "abstract": "When to ask a large model."},
+    {"id": "0704.0001", "title": "Sums", "abstract": "We add QX-77b.", "categories": "math.CO"},
+]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("TRIMTAB_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def _run(*arguments: str) -> Result:
+    return runner.invoke(corpus_app, [*arguments, "--json"])
+
+
+def _printed(done: Result) -> dict[str, Any]:
+    assert done.exit_code == 0, done.output
+    document: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return document
+
+
+def _imported(tmp_path: Path) -> Result:
+    path = tmp_path / "papers.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in PAPERS))
+    return _run("import", str(path), "--embedder", "wordllama")
+
+
+def test_imported_papers_are_counted_and_found(tmp_path: Path, home: Path) -> None:
+    assert _printed(_imported(tmp_path))["stored"] == {"added": 2}
+    assert _printed(_imported(tmp_path))["indexed"]["unchanged"] == 2
+    stats = _printed(_run("stats"))
+    assert (stats["papers"], stats["passages"]) == (2, 2)
+    assert stats["folder"] == str(home / "corpus")
+    assert stats["embedder"].startswith("wordllama")
+    assert stats["categories"] == {"unknown": 1, "math.CO": 1}
+    found = _printed(_run("search", "QX-77b", "-k", "1"))["passages"]
+    assert [passage["source_id"] for passage in found] == ["0704.0001#0"]
+    filtered = _printed(_run("search", "large model", "--category", "math.CO"))["passages"]
+    assert [passage["metadata"]["paper"] for passage in filtered] == ["0704.0001"]
+
+
+def test_people_see_numbered_sources(tmp_path: Path) -> None:
+    _imported(tmp_path)
+    done = runner.invoke(corpus_app, ["search", "ask a large model", "-k", "1"])
+    assert done.stdout.startswith("[1] Routing (arXiv:2505.00001, year unknown, abstract)")
+
+
+def test_no_corpus_is_an_error_with_a_remedy() -> None:
+    for command in (["stats"], ["search", "x"]):
+        assert isinstance(_run(*command).exception, RetrievalError)
+
+
+def _fetch(script: Script, *arguments: str) -> Result:
+    with serving(script) as server:
+        return _run(
+            *("fetch", "--api-url", f"{server.url}/query", "--pdf-url", f"{server.url}/pdf"),
+            *("--delay-s", "0", "--page-size", "2", "--embedder", "wordllama", *arguments),
+        )
+
+
+def test_fetched_papers_are_indexed_with_their_full_text() -> None:
+    entries = [arxiv_entry(1, title="Routers that refuse"), arxiv_entry(2), arxiv_entry(3)]
+
+    def answer(request: Any) -> Reply:
+        if "/pdf/" in request.path:
+            return Reply(body=pdf([["1 Method", "Zebras decide here."]]))
+        return paged(request, entries)
+
+    done = _printed(_fetch(answer, "--query", "all:x", "--full-text"))
+    assert (done["position"], done["total"], done["without_full_text"]) == (3, 3, {})
+    assert done["indexed"]["passages"] == 6
+    [passage] = _printed(_run("search", "zebras", "-k", "1"))["passages"]
+    assert passage["metadata"]["section"] == "1 Method"
+    assert passage["metadata"]["authors"] == '["Ada Müller", "Bo Li"]'
+
+
+def test_nothing_fetched_is_an_error() -> None:
+    done = _fetch([atom(feed([]))], "--id", "2401.99999")
+    assert isinstance(done.exception, SourceError)
+
+
+def test_a_broken_fetch_keeps_what_came_and_ends_as_an_error() -> None:
+    first = atom(feed([arxiv_entry(1), arxiv_entry(2)], total=4))
+    refused = atom(b"", status=403)
+    done = _fetch([first, refused], "--query", "all:x")
+    assert isinstance(done.exception, SourceError)
+    stats = _printed(_run("stats"))
+    assert (stats["papers"], stats["passages"]) == (2, 2)
+    assert stats["fetches"] == [{"query": "(all:x)", "position": 2, "total": 4}]

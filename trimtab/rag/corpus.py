@@ -1,0 +1,119 @@
+"""A corpus on disk: a folder with its papers and their index."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from trimtab.errors import InputError, RetrievalError
+from trimtab.protocols import Embedder
+from trimtab.rag.chunking import ChunkConfig
+from trimtab.rag.embedded_index import EmbeddedIndex
+from trimtab.rag.filters import Where
+from trimtab.rag.hybrid import HybridConfig, HybridRetriever
+from trimtab.rag.index_file import made_with
+from trimtab.rag.ingest import ingest
+from trimtab.rag.paper_store import PaperStore
+
+PAPERS = "papers.sqlite"
+INDEX = "index.sqlite"
+
+
+class Corpus:
+    """Papers and their embedded index in one folder.
+
+    Args:
+        folder: made if absent, unless ``create`` is False.
+        create: False wants a corpus that is there.
+
+    Raises:
+        RetrievalError: there is no corpus, or it cannot be used.
+    """
+
+    def __init__(self, folder: Path, *, create: bool = True) -> None:
+        self.folder = folder
+        if not create and not (folder / PAPERS).is_file():
+            raise RetrievalError(
+                f"there is no corpus at {folder}; run: trimtab corpus import FILE, or fetch"
+            )
+        self.papers = PaperStore(folder / PAPERS)
+
+    def __enter__(self) -> Corpus:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.papers.close()
+
+    @property
+    def embedder_name(self) -> str | None:
+        """Return the name of the index's embedder, None where nothing is indexed yet."""
+        path = self.folder / INDEX
+        return made_with(path)[0] if path.is_file() else None
+
+    def open_index(self, embedder: Embedder) -> EmbeddedIndex:
+        """Return the index, made if absent; the caller closes it.
+
+        Raises:
+            ConfigError: another embedder made it.
+        """
+        return EmbeddedIndex(self.folder / INDEX, embedder=embedder.name, dim=embedder.dim)
+
+    def index(
+        self,
+        embedder: Embedder,
+        *,
+        config: ChunkConfig | None = None,
+        progress: Callable[[Counter[str]], None] | None = None,
+    ) -> Counter[str]:
+        """Bring the index up to date with the papers; see :func:`trimtab.rag.ingest.ingest`."""
+        with self.open_index(embedder) as index:
+            return ingest(self.papers.papers(), index, embedder, config=config, progress=progress)
+
+    def retriever(
+        self,
+        index: EmbeddedIndex,
+        embedder: Embedder,
+        *,
+        config: HybridConfig | None = None,
+        where: Where | None = None,
+    ) -> HybridRetriever:
+        """Return a retriever over an open index of this corpus."""
+        return HybridRetriever(index, index, embedder, config=config, where=where)
+
+
+def paper_filter(*, category: str | None, since: str | None, until: str | None) -> Where | None:
+    """Return the filter of papers of a category and of a time, None where nothing is asked.
+
+    A paper of which only the year is known passes where its whole year does.
+
+    Args:
+        category: such as ``cs.LG``.
+        since: first day, ``YYYY-MM-DD``.
+        until: last day.
+    """
+    parts: list[Where] = []
+    if category is not None:
+        parts.append({"categories": category})
+    if since is not None:
+        day, year = _day(since, "since")
+        first_whole = year if day == year * 10_000 + 101 else year + 1
+        parts.append(_dated({"$gte": day}, {"$gte": first_whole}))
+    if until is not None:
+        day, year = _day(until, "until")
+        last_whole = year if day == year * 10_000 + 1231 else year - 1
+        parts.append(_dated({"$lte": day}, {"$lte": last_whole}))
+    return {"$and": parts} if parts else None
+
+
+def _dated(day: Where, year: Where) -> Where:
+    return {"$or": [{"date": day}, {"$and": [{"date": {"$exists": False}}, {"year": year}]}]}
+
+
+def _day(text: str, field: str) -> tuple[int, int]:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"{field}={text!r} is no day; write it like 2024-05-01") from error
+    return int(found.strftime("%Y%m%d")), found.year
