@@ -1,10 +1,12 @@
 """Compiles kernels for one game, so that the machine code outlives the process.
 
 A *builder* takes a game's :class:`Rules` and returns a kernel, a closure over them: numba inlines
-the rules into it. numba's own cache on disk cannot keep such a closure: it identifies the functions
-in it by ids that each process draws anew, and notices changes of the kernel's file only, not of
-the game's. The key used here is a fingerprint of the code itself, through every function that the
-kernel reaches.
+the rules into it. numba's own cache on disk cannot keep such closures, for two reasons. It
+identifies the functions in them by ids that each process draws anew, and notices changes of the
+kernel's file only, not of the game's. And it names a function's machine code by its qualified name
+and a number that counts in each process anew: the same closure over two games, one of them loaded
+and one compiled, can get one name, and the linker then takes the first for both. Here both key and
+name hold a fingerprint of the code itself, through every function that it reaches.
 
 The files lie where numba puts them: ``NUMBA_CACHE_DIR``, else beside the source, else (a package
 folder that cannot be written) in the user's cache folder.
@@ -14,13 +16,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from functools import lru_cache
-from types import CodeType, FunctionType
+from functools import cache, lru_cache
+from types import CellType, CodeType, FunctionType
 from typing import Any, NamedTuple, TypeVar
 
 import numba
 import numpy as np
-from numba.core.caching import CompileResultCacheImpl, FunctionCache
+from numba.core.caching import FunctionCache
 from numba.core.dispatcher import Dispatcher
 
 from trimtab.protocols import AnyGame, Words
@@ -39,14 +41,13 @@ class Rules(NamedTuple):
 
 def kernel(function: F) -> F:
     """Compile a function on its first call; division by zero gives inf or NaN, as in numpy."""
-    compiled: Any = numba.njit(error_model="numpy")(function)
-    return compiled  # type: ignore[no-any-return]
+    return _compiled(function, {"error_model": "numpy"})
 
 
 def cached(function: F) -> F:
     """Like :func:`kernel`, and keep the machine code on disk; for what Python itself calls."""
-    compiled: Any = numba.njit(error_model="numpy")(function)
-    compiled._cache = _ContentCache(function)  # type: ignore[no-untyped-call]
+    compiled: Any = kernel(function)
+    compiled._cache = _ContentCache(compiled.py_func)  # type: ignore[no-untyped-call]
     return compiled  # type: ignore[no-any-return]
 
 
@@ -57,9 +58,28 @@ def build(builder: Callable[[Rules], Kernel], game: AnyGame) -> Kernel:
 
 @lru_cache(maxsize=256)
 def _built(builder: Callable[[Rules], Kernel], rules: Rules) -> Kernel:
-    return builder(rules)
+    return builder(Rules(*(_renamed(function) for function in rules)))
 
 
+def _compiled(function: F, options: dict[str, Any]) -> F:
+    function.__qualname__ += f"_{fingerprint(function)}"
+    compiled: Any = numba.njit(**options)(function)
+    return compiled  # type: ignore[no-any-return]
+
+
+def _renamed(value: Any) -> Any:  # noqa: ANN401 - whatever a closure holds
+    """Return a copy of a compiled closure, named by its content; anything else as it is."""
+    if not isinstance(value, Dispatcher) or not value.py_func.__closure__:
+        return value
+    old = value.py_func
+    cells = tuple(CellType(_renamed(cell.cell_contents)) for cell in old.__closure__)
+    new = FunctionType(old.__code__, old.__globals__, old.__name__, old.__defaults__, cells)
+    new.__qualname__ = old.__qualname__
+    kept = value.targetoptions.items()
+    return _compiled(new, {k: v for k, v in kept if k not in ("cache", "nopython")})
+
+
+@cache
 def fingerprint(function: Kernel) -> str:
     """Return 16 hex digits that change when the code of the function, or of one it uses, does."""
     digest = hashlib.sha256()
@@ -113,22 +133,12 @@ def _constant(value: object) -> str:
     return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', type(value))}"
 
 
-class _ContentCacheImpl(CompileResultCacheImpl):
-    """Names the files after kernel and fingerprint: no two versions ever share one."""
-
-    def __init__(self, py_func: Kernel) -> None:
-        self.stamp = fingerprint(py_func)
-        super().__init__(py_func)  # type: ignore[no-untyped-call]
-
-    def get_filename_base(self, fullname: str, abiflags: str) -> str:
-        base: str = super().get_filename_base(f"{fullname}-{self.stamp}", abiflags)  # type: ignore[no-untyped-call]
-        return base
-
-
 class _ContentCache(FunctionCache):
-    """numba's cache of compiled functions, keyed by what the code is, not by where it came from."""
+    """numba's cache of compiled functions, keyed by what the code is, not by where it came from.
 
-    _impl_class = _ContentCacheImpl
+    The files are named after the function, and with it after its fingerprint: no two versions
+    ever share one.
+    """
 
     def _index_key(self, sig: object, codegen: Any) -> tuple[object, ...]:  # noqa: ANN401
-        return (sig, codegen.magic_tuple(), self._impl.stamp)
+        return (sig, codegen.magic_tuple(), self._py_func.__qualname__)

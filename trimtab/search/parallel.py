@@ -25,12 +25,19 @@ from typing import Generic, TypeVar
 from trimtab.errors import InputError, LeafFailed, LeafInvalid, SearchError
 from trimtab.protocols import Domain
 from trimtab.search.shared_tree import Path, Tree, TreeNode
-from trimtab.search.workers import Leaf, LeafFn, Stopped, WorkerConfig, WorkerResult, Workers
+from trimtab.search.workers import (
+    Leaf,
+    LeafFn,
+    Stopped,
+    WorkerConfig,
+    WorkerResult,
+    Workers,
+    legal_priors,
+)
 
 __all__ = ["Leaf", "LeafFn", "WorkerConfig", "WorkerResult", "WorkerSearch"]
 
 S = TypeVar("S")
-TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,23 +215,11 @@ class WorkerSearch(Generic[S]):
 
     def _checked(self, leaf: Leaf, node: TreeNode[S]) -> list[float]:
         """Return the priors of the legal actions, in their order."""
-        if not isinstance(leaf, Leaf) or len(leaf.priors) != self._tree.num_actions:
-            raise LeafInvalid(
-                f"the leaf function returned {leaf!r:.80}; it must return a Leaf with "
-                f"{self._tree.num_actions} priors"
-            )
+        priors = legal_priors(leaf, node.actions, self._tree.num_actions)
         most = self._config.tokens_per_call
         if most is not None and leaf.tokens > most:
             raise LeafInvalid(
                 f"a call used {leaf.tokens} tokens, more than tokens_per_call={most}; limit the "
                 f"length of the LLM's replies, or reserve more"
-            )
-        priors = [float(leaf.priors[action]) for action in node.actions]
-        if not (-1.0 <= leaf.value <= 1.0):
-            raise LeafInvalid(f"the leaf function returned value={leaf.value}, outside [-1, 1]")
-        if not (min(priors) >= 0.0 and abs(sum(priors) - 1.0) <= TOLERANCE):
-            raise LeafInvalid(
-                f"the leaf function returned priors={priors} for the legal actions "
-                f"{list(node.actions)}; they must sum to 1"
             )
         return priors

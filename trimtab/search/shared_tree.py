@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from trimtab.protocols import Domain
-from trimtab.search.selection import puct, virtual_loss_mean
+from trimtab.search.selection import may_widen, puct, virtual_loss_mean
 
 S = TypeVar("S")
 WIN, LOSS = 1.0, -1.0
@@ -91,12 +91,21 @@ class Tree(Generic[S]):
         state: of the root.
         player: index of the player who moves in a state.
         c_puct: weight of exploration.
+        widening: k and α of progressive widening, None for none: an action joins those tried
+            before, best prior first, only while they are fewer than k N^α.
     """
 
     def __init__(
-        self, domain: Domain[S], state: S, *, player: Callable[[S], int], c_puct: float
+        self,
+        domain: Domain[S],
+        state: S,
+        *,
+        player: Callable[[S], int],
+        c_puct: float,
+        widening: tuple[float, float] | None = None,
     ) -> None:
         self._domain, self._player, self._c_puct = domain, player, c_puct
+        self._widening = widening
         self.num_actions = domain.num_actions
         self.root = self._node(state)
         self.done = 0
@@ -181,13 +190,26 @@ class Tree(Generic[S]):
     def _choose(self, node: TreeNode[S]) -> int:
         parent_visits = 1 + sum(node.visits) + sum(node.pending)
         best, best_score = -1, float("-inf")
-        for index, prior in enumerate(node.priors):
+        for index in self._candidates(node, parent_visits):
             if node.proven[index] != LOSS:
                 visits = node.visits[index] + node.pending[index]
+                prior = node.priors[index]
                 score = puct(node.q(index), prior, visits, parent_visits, self._c_puct)
                 if score > best_score:
                     best, best_score = index, score
         return best
+
+    def _candidates(self, node: TreeNode[S], parent_visits: int) -> Sequence[int]:
+        if self._widening is None:
+            return range(len(node.priors))
+        tried = [i for i in range(len(node.priors)) if node.visits[i] + node.pending[i]]
+        open_tried = any(node.proven[index] != LOSS for index in tried)
+        if open_tried and not may_widen(len(tried), parent_visits, *self._widening):
+            return tried
+        fresh = [i for i in range(len(node.priors)) if i not in tried]
+        best = sorted(fresh, key=lambda index: (-node.priors[index], index))[:1]
+        # the newcomer is visited at once: that is what the node has widened for
+        return best or tried
 
     def _settle(self, path: Path[S], node: TreeNode[S]) -> None:
         """Carry an exact value up as far as it decides the nodes above."""

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Generic, Literal, TypeVar
 
-from trimtab.errors import ConfigError
+from trimtab.errors import ConfigError, LeafInvalid
 
 S = TypeVar("S")
 Stopped = Literal["simulations", "calls", "tokens", "time", "proven", "failed"]
@@ -32,6 +32,30 @@ class Leaf:
 
 
 LeafFn = Callable[[S], Leaf]
+TOLERANCE = 1e-3
+
+
+def legal_priors(leaf: object, actions: Sequence[int], num_actions: int) -> list[float]:
+    """Return the priors of the legal actions, in their order.
+
+    Raises:
+        LeafInvalid: no Leaf, another number of priors, priors that do not sum to 1 over the legal
+            actions, or a value outside [-1, 1].
+    """
+    if not isinstance(leaf, Leaf) or len(leaf.priors) != num_actions:
+        raise LeafInvalid(
+            f"the leaf function returned {leaf!r:.80}; it must return a Leaf with "
+            f"{num_actions} priors"
+        )
+    priors = [float(leaf.priors[action]) for action in actions]
+    if not (-1.0 <= leaf.value <= 1.0):
+        raise LeafInvalid(f"the leaf function returned value={leaf.value}, outside [-1, 1]")
+    if not (min(priors) >= 0.0 and abs(sum(priors) - 1.0) <= TOLERANCE):
+        raise LeafInvalid(
+            f"the leaf function returned priors={priors} for the legal actions "
+            f"{list(actions)}; they must sum to 1"
+        )
+    return priors
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
