@@ -42,7 +42,7 @@ def test_right_scores_meet_the_bars(tmp_path: Path) -> None:
     rows = scored(range(60))
     text = tmp_path / "late"
     text.write_text("".join(f"{row['moves']} {row['score']}\n" for row in rows))
-    result = run(positions=[json_lines(tmp_path / "moves.jsonl", rows), text], moves_limit=3)
+    result = run(positions=[json_lines(tmp_path / "moves.jsonl", rows), text], moves_limits=[3])
     assert result["n"] == 2 * len(rows) > 10
     assert result["data"] == "moves, late"
     assert [bar["ok"] for bar in result["bars"].values()] == [True, True]
@@ -66,8 +66,13 @@ def test_files_must_have_names_of_their_own(tmp_path: Path) -> None:
     for files in ([], [path, path]):
         with pytest.raises(ConfigError, match="distinct names"):
             run(positions=files)
-    with pytest.raises(ConfigError, match="moves_limit=-1"):
-        run(positions=[path], moves_limit=-1)
+
+
+@pytest.mark.parametrize("limits", [[-1], [1, 2]])
+def test_move_limits_fit_the_files(tmp_path: Path, limits: list[int]) -> None:
+    path = json_lines(tmp_path / "a.jsonl", scored(range(5)))
+    with pytest.raises(ConfigError, match="one for each of the 1 files"):
+        run(positions=[path], moves_limits=limits)
 
 
 def test_the_command_prints_one_object(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def run(
     *,
     positions: Sequence[Path],
     limit: int | None = None,
-    moves_limit: int | None = None,
+    moves_limits: Sequence[int] = (),
     seed: int = 0,
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -47,25 +47,30 @@ def run(
     Args:
         positions: files that ``read_positions`` reads.
         limit: read at most so many positions of each file.
-        moves_limit: check the scores of every move for the first so many of them; all if None.
+        moves_limits: check every move of the first so many of them, one number for all files or
+            one for each; all if there is none.
         seed: of the intervals' draws.
         progress: called with a line for each file.
 
     Raises:
         InputError: a file cannot be used.
-        ConfigError: no file, two of one name, or a negative limit.
+        ConfigError: no file, two of one name, or limits that are negative or too few.
     """
     names = [path.name.split(".")[0] for path in positions]
     if not names or len(set(names)) < len(names):
         raise ConfigError(f"positions={names} must be files of distinct names, at least one")
-    if moves_limit is not None and moves_limit < 0:
-        raise ConfigError(f"moves_limit={moves_limit} is negative; use 0 or more")
+    if len(moves_limits) not in (0, 1, len(names)) or any(n < 0 for n in moves_limits):
+        raise ConfigError(
+            f"moves_limits={list(moves_limits)} must be one number, or one for each of the "
+            f"{len(names)} files, 0 or more"
+        )
     rows = [read_positions(path, limit=limit) for path in positions]
     # the first call compiles; here it finds a win in one move
     ConnectFourSolver(table_bits=10).solve(ConnectFour().from_text("112233"))
     sets = []
-    for name, row in zip(names, rows, strict=True):
+    for index, (name, row) in enumerate(zip(names, rows, strict=True)):
         progress(f"{name}: {len(row)} positions")
+        moves_limit = moves_limits[index % len(moves_limits)] if moves_limits else None
         sets.append(_measured(name, row, moves_limit))
     rng = np.random.default_rng(seed)
     right = [ok for figures in sets for ok in figures.right]

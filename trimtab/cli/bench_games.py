@@ -18,7 +18,8 @@ def solver(
     ],
     limit: Annotated[int | None, typer.Option(help="Positions read of each file.")] = None,
     moves_limit: Annotated[
-        int | None, typer.Option(help="Positions of each file whose moves are all solved.")
+        list[int] | None,
+        typer.Option(help="Positions whose moves are all solved; once, or once for each file."),
     ] = None,
     seed: Seed = 0,
     as_json: Json = False,
@@ -29,7 +30,7 @@ def solver(
     result = run(
         positions=positions,
         limit=limit,
-        moves_limit=moves_limit,
+        moves_limits=moves_limit or (),
         seed=seed,
         progress=lambda line: console.print(f"[dim]{line}[/dim]"),
     )
