@@ -15,6 +15,7 @@ import numpy as np
 
 from trimtab.agents import promise
 from trimtab.agents.cascades import Outcomes
+from trimtab.bench.result import Measure, spread
 from trimtab.domains.tables import RecordedSteps, Rows
 from trimtab.training.cascade_pool import fit_pool
 
@@ -104,6 +105,16 @@ def _rule(
     )
 
 
-def broken(kept: Sequence[Kept], *, loss: float) -> int:
-    """Return in how many streams the certified candidate truly loses more than promised."""
-    return sum(one.true_loss > loss for one in kept)
+def promise_measures(kept: Sequence[Kept], *, loss: float) -> dict[str, Measure]:
+    """Return what the streams showed; nothing without streams."""
+    if not kept:
+        return {}
+    broken = sum(one.true_loss > loss for one in kept)
+    saving = sum(one.llm_share < 1.0 for one in kept) / len(kept)
+    share = "share of requests, the cold start aside"
+    return {
+        "promise_broken": Measure(value=float(broken), unit=f"of {len(kept)} streams"),
+        "saving_streams": Measure(value=saving, unit="share of streams"),
+        **spread("llm_share", [one.llm_share for one in kept], unit=share),
+        **spread("saved", [one.saved for one in kept], unit="share of the strong model's bill"),
+    }

@@ -111,7 +111,7 @@ def fit_candidates(
     found = [
         _tried(steps, judged, one, *one.run(steps), strong=chosen) for one in [*plain, *chains]
     ]
-    for fit in fit_values(steps, judged, lambdas=lambdas):
+    for fit in fit_values(steps, judged, lambdas=lambdas, rng=rng):
         found.append(_tried(steps, judged, fit.cascade, fit.trail, fit.shown, strong=chosen))
     return found, judged
 

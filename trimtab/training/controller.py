@@ -29,6 +29,8 @@ from trimtab.domains.tables import Codes, Floats, RecordedSteps
 from trimtab.errors import ConfigError
 
 FOLDS = 5
+INNER_FOLDS = 5
+"""Folds of the inductions that measure a controller on the questions that they leave out."""
 RIDGE = 10.0
 """Penalty on every weight but the intercept's; bits are not standardised, so rare ones shrink."""
 
@@ -102,12 +104,12 @@ def fit_judge(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """A controller for one price λ, and what it did out of fold on its training questions.
+    """A controller for one price λ, and what its like did on questions that it had not seen.
 
     Attributes:
         cascade: fitted on all questions.
-        trail: `[n]` the trail of each question, out of fold.
-        shown: `[n]` the step whose answer was shown, out of fold.
+        trail: `[n]` the trail of each question.
+        shown: `[n]` the step whose answer was shown.
     """
 
     cascade: ValueCascade
@@ -116,58 +118,109 @@ class Fitted:
 
 
 def fit_values(
-    steps: RecordedSteps, judged: Judged, *, lambdas: Sequence[float], ridge: float = RIDGE
+    steps: RecordedSteps,
+    judged: Judged,
+    *,
+    lambdas: Sequence[float],
+    rng: np.random.Generator,
+    ridge: float = RIDGE,
 ) -> list[Fitted]:
-    """Return the controller by value of computation of each λ (reward per US dollar)."""
+    """Return the controller by value of computation of each λ (reward per US dollar).
+
+    What it did on a question is measured with an induction of its own that has not seen the
+    question's fold at all. Predictions out of fold within one induction are not enough: the values
+    of two folds are computed with each other's labels.
+    """
     price = np.asarray(lambdas, dtype=np.float64)
-    trails = sorted({0, *judged.shown}, key=lambda trail: (-trail.bit_count(), trail))
-    further = {
-        trail: tuple(
-            m
-            for m in range(len(steps.names))
-            if not trail >> m & 1 and trail | 1 << m in judged.shown
+    policy = _induce(steps, judged, price, ridge=ridge)
+    trails = np.zeros((steps.n, len(price)), dtype=np.int64)
+    shown = np.zeros((steps.n, len(price)), dtype=np.int64)
+    for fold in range(int(judged.folds.max()) + 1):
+        rest, part = np.flatnonzero(judged.folds != fold), np.flatnonzero(judged.folds == fold)
+        without = steps.take(rest)
+        apart = fit_judge(without, trails=tuple(judged.shown), rng=rng, folds=INNER_FOLDS)
+        choice = _induce(without, apart, price, ridge=ridge).choices(judged.seen.take(part))
+        likeliest = {trail: places[part] for trail, places in judged.shown.items()}
+        for place in range(len(price)):
+            chosen = {trail: of_trail[:, place] for trail, of_trail in choice.items()}
+            trails[part, place], shown[part, place] = walk(chosen, likeliest, len(part))
+    return [
+        Fitted(
+            cascade=ValueCascade(
+                judge=judged.model,
+                prices=judged.prices,
+                value_of_usd=value,
+                further=policy.further,
+                gains={trail: w[:, place] for trail, w in policy.weights.items()},
+            ),
+            trail=trails[:, place],
+            shown=shown[:, place],
         )
-        for trail in trails
-    }
+        for place, value in enumerate(lambdas)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Policy:
+    """Gains of every further step after every trail, for all λ at once.
+
+    ``weights`` are `[F, L, number of further steps]` by trail.
+    """
+
+    judge: TrailModel
+    further: Mapping[int, tuple[int, ...]]
+    weights: Mapping[int, Floats]
+
+    def choices(self, seen: Seen) -> dict[int, Codes]:
+        """Return `[n, L]` the step that follows each trail, or STOP."""
+        found = {}
+        for trail, w in self.weights.items():
+            x = self.judge.features(trail, seen)
+            gains = (x @ w.reshape(len(w), -1)).reshape(len(x), *w.shape[1:])
+            found[trail], _ = _decide(gains, trail, self.further[trail], self.judge, seen)
+        return found
+
+
+def _induce(steps: RecordedSteps, judged: Judged, price: Floats, *, ridge: float) -> _Policy:
+    """Return the policy by fitted backward induction, its targets from out-of-fold decisions."""
+    trails = sorted({0, *judged.shown}, key=lambda trail: (-trail.bit_count(), trail))
+    steps_of = range(len(steps.names))
     rows = np.arange(steps.n)
     values: dict[int, Floats] = {}
     weights: dict[int, Floats] = {}
-    choice: dict[int, Codes] = {}
+    further: dict[int, tuple[int, ...]] = {}
     for trail in trails:
         reward = np.zeros((steps.n, 1))
         if trail:
             reward = steps.correct[judged.shown[trail], rows][:, None].astype(np.float64)
-        left = further[trail]
+        left = tuple(m for m in steps_of if trail | 1 << m in values and not trail >> m & 1)
         if not left:
             values[trail] = np.repeat(reward, len(price), axis=1)
             continue
+        # [n, L, number of further steps]
         gains = np.stack(
             [values[trail | 1 << m] - reward - price * judged.prices[m] for m in left], axis=2
         )
         x = judged.model.features(trail, judged.seen)
         flat, out_of_fold = cross_ridge(x, gains.reshape(steps.n, -1), judged.folds, ridge=ridge)
-        weights[trail] = flat.reshape(x.shape[1], len(price), len(left))
+        weights[trail] = flat.reshape(x.shape[1], *gains.shape[1:])
         expected = out_of_fold.reshape(gains.shape)
-        best = expected.argmax(axis=2)
+        step, best = _decide(expected, trail, left, judged.model, judged.seen)
         taken = np.take_along_axis(gains, best[:, :, None], axis=2)[:, :, 0]
-        # something has to be shown, so the first step is taken whatever it costs
-        go = np.take_along_axis(expected, best[:, :, None], axis=2)[:, :, 0] > 0.0
-        go = (go | (trail == 0)) & ~judged.model.sure(trail, judged.seen)[:, None]
-        values[trail] = reward + np.where(go, taken, 0.0)
-        choice[trail] = np.where(go, np.array(left)[best], STOP)
-    found = []
-    for place, value in enumerate(lambdas):
-        cascade = ValueCascade(
-            judge=judged.model,
-            prices=judged.prices,
-            value_of_usd=value,
-            further={trail: further[trail] for trail in weights},
-            gains={trail: w[:, place] for trail, w in weights.items()},
-        )
-        chosen = {trail: c[:, place] for trail, c in choice.items()}
-        trail_of, shown = walk(chosen, judged.shown, steps.n)
-        found.append(Fitted(cascade=cascade, trail=trail_of, shown=shown))
-    return found
+        values[trail] = reward + np.where(step == STOP, 0.0, taken)
+        further[trail] = left
+    return _Policy(judge=judged.model, further=further, weights=weights)
+
+
+def _decide(
+    gains: Floats, trail: int, further: Sequence[int], judge: TrailModel, seen: Seen
+) -> tuple[Codes, Codes]:
+    """Return `[n, L]` the step to take, or STOP, and the column of the largest gain."""
+    best = gains.argmax(axis=2)
+    largest = np.take_along_axis(gains, best[:, :, None], axis=2)[:, :, 0]
+    # something has to be shown, so the first step is taken whatever it costs
+    stop = ((largest <= 0.0) & (trail != 0)) | judge.sure(trail, seen)[:, None]
+    return np.where(stop, STOP, np.array(further, dtype=np.int64)[best]), best
 
 
 def cross_ridge(
