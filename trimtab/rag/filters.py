@@ -166,8 +166,8 @@ def _comparison(field: str, operator: str, wanted: object) -> Condition:
 
 
 def _check_field(field: object, *, place: str) -> str:
-    if not isinstance(field, str) or not field or field.startswith("$"):
-        raise InputError(f"{place}field {field!r:.80} is empty, no text, or begins with $")
+    if not isinstance(field, str) or not field or field[0] in "$_":
+        raise InputError(f"{place}field {field!r:.80} is empty, no text, or begins with $ or _")
     return field
 
 
