@@ -61,15 +61,19 @@ def joins(group: np.uint64, size: int, second: bool) -> bool:
 
 
 def hex_rules(size: int) -> HexRules:
-    """Return the compiled functions for boards of ``size`` by ``size``, 2 to 8."""
+    """Return the compiled functions for boards of ``size`` by ``size``, 2 to 8.
+
+    They are not kept on disk: numba names machine code by function and a number per process, and
+    two sizes can get one name when one of them is loaded.
+    """
     full = np.uint64((1 << size * size) - 1)
 
-    @numba.njit(cache=True)
+    @numba.njit
     def legal_mask(state: Words) -> np.uint64:
         free = full & ~(state[0] | state[1])
         return np.uint64(0) if state[2] & WON else free
 
-    @numba.njit(cache=True)
+    @numba.njit
     def play(state: Words, action: int, out: Words) -> None:
         second = state[2] & SECOND
         stone = np.uint64(1) << np.uint64(action)
@@ -87,11 +91,11 @@ def hex_rules(size: int) -> HexRules:
         if joins(group, size, second != np.uint64(0)):
             out[2] |= WON
 
-    @numba.njit(cache=True)
+    @numba.njit
     def result(state: Words) -> float:
         return -1.0 if state[2] & WON else ONGOING
 
-    @numba.njit(cache=True)
+    @numba.njit
     def observe(state: Words, out: Array) -> None:
         second = state[2] & SECOND
         mover = state[1] if second else state[0]
