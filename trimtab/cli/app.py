@@ -18,7 +18,8 @@ import trimtab
 from trimtab.cli.bench import bench_app
 from trimtab.cli.bench_cascade import cascade
 from trimtab.cli.bench_games import solver
-from trimtab.cli.bench_retrieval import retrieval
+from trimtab.cli.bench_retrieval import index, retrieval
+from trimtab.cli.bench_stream import stream
 from trimtab.cli.corpus import corpus_app
 from trimtab.cli.data import data_app
 from trimtab.cli.demo import demo
@@ -41,8 +42,11 @@ app = typer.Typer(
     add_completion=False,
 )
 bench_app.command()(cascade)
+bench_app.command()(index)
 bench_app.command()(retrieval)
+bench_app.command()(search)
 bench_app.command()(solver)
+bench_app.command()(stream)
 app.add_typer(setup_app, name="setup")
 app.add_typer(bench_app, name="bench")
 app.add_typer(corpus_app, name="corpus")
