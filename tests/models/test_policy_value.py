@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tests.boards import SMALL, boards
 from trimtab.errors import ConfigError
 from trimtab.models.policy_value import (
     LineCounts,
@@ -14,16 +15,6 @@ from trimtab.models.policy_value import (
     PolicyValueNet,
     board_lines,
 )
-
-SMALL = PolicyValueConfig(
-    planes=2, height=6, width=7, actions=7, channels=8, blocks=2, line_length=4, head_channels=2
-)
-
-
-def boards(count: int, seed: int = 0) -> torch.Tensor:
-    """Return `[count, 2, 6, 7]` boards of which a third is free."""
-    owner = np.random.default_rng(seed).integers(3, size=(count, 6, 7))
-    return torch.from_numpy(np.stack([owner == 0, owner == 1], axis=1).astype(np.float32))
 
 
 @pytest.mark.parametrize(

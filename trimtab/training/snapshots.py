@@ -1,4 +1,4 @@
-"""Snapshots of a training run: whole or absent, and never unpickled."""
+"""A training run on disk: snapshots, whole or absent and never unpickled, and its curve."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from trimtab.errors import ConfigError
 
 PREFIX = "snapshot-"
+CURVE = "curve.jsonl"
 _TENSORS = "learner.safetensors"
 _ARRAYS = "buffer.safetensors"
 _STATE = "state.json"
@@ -36,7 +37,8 @@ def save_snapshot(
     partial = folder / f".{target.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_tensors({name: t.contiguous() for name, t in tensors.items()}, partial / _TENSORS)
+    # the average may be the player too, and the format refuses shared memory
+    save_tensors({name: t.clone() for name, t in tensors.items()}, partial / _TENSORS)
     save_arrays({name: np.ascontiguousarray(a) for name, a in arrays.items()}, partial / _ARRAYS)
     (partial / _STATE).write_text(json.dumps(state) + "\n", encoding="utf-8")
     older = [path for path in _snapshots(folder) if path != target]
@@ -73,6 +75,27 @@ def load_snapshot(
             f"{snapshot} cannot be resumed from ({error}); remove it, or give another folder"
         ) from error
     return tensors, arrays, state
+
+
+def add_to_curve(folder: Path, point: Mapping[str, float]) -> None:
+    """Append a point to a run's curve."""
+    with (folder / CURVE).open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(dict(point)) + "\n")
+
+
+def read_curve(folder: Path) -> list[dict[str, float]]:
+    """Return the points of a run's curve, oldest first; none if it has not begun."""
+    file = folder / CURVE
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def cut_curve(folder: Path, *, key: str, last: float) -> None:
+    """Drop the points past a snapshot, so that a resumed run writes them anew."""
+    kept = [point for point in read_curve(folder) if point[key] <= last]
+    lines = "".join(json.dumps(point) + "\n" for point in kept)
+    (folder / CURVE).write_text(lines, encoding="utf-8")
 
 
 def _snapshots(folder: Path) -> list[Path]:
