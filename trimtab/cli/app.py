@@ -19,6 +19,7 @@ from trimtab.cli.bench import bench_app
 from trimtab.cli.bench_cascade import cascade
 from trimtab.cli.bench_games import solver
 from trimtab.cli.bench_retrieval import index, retrieval
+from trimtab.cli.bench_search import search
 from trimtab.cli.bench_stream import stream
 from trimtab.cli.corpus import corpus_app
 from trimtab.cli.data import data_app
