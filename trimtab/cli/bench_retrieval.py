@@ -41,3 +41,21 @@ def retrieval(
         progress=lambda line: console.print(f"[dim]{line}[/dim]"),
     )
     show(result, as_json=as_json)
+
+
+def index(
+    n: Annotated[int, typer.Option(help="Passages to generate.")] = 100_000,
+    queries: Annotated[int, typer.Option(help="Queries of each kind.")] = 200,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure how the embedded index builds, starts and answers at a size."""
+    from trimtab.bench.index import run
+
+    result = run(
+        n=n,
+        queries=queries,
+        seed=seed,
+        progress=lambda line: console.print(f"[dim]{line}[/dim]"),
+    )
+    show(result, as_json=as_json)

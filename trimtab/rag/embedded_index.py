@@ -189,6 +189,15 @@ class EmbeddedIndex:
         with self._open() as connection:
             return [name for (name,) in connection.execute(query)]
 
+    def vectors(self, *, namespace: str = "") -> Iterator[tuple[str, Array]]:
+        """Yield the id and the `[D]` unit vector of every entry, as it was at the first."""
+        with self._open() as connection:
+            rows = connection.execute(
+                "SELECT id, vector FROM passages WHERE namespace = ? ORDER BY id", (namespace,)
+            ).fetchall()
+        for name, kept in rows:
+            yield name, np.frombuffer(kept, dtype="<f4")
+
     def check(self) -> None:
         """Raise ``RetrievalError`` unless file, words and vectors belong together."""
         with self._open() as connection:
