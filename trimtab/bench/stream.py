@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from trimtab.agents.window_plan import WindowPlan
-from trimtab.bench.result import Bar, Measure, bench_result
+from trimtab.bench.result import Measure, bench_result
+from trimtab.bench.stream_bars import bars
 from trimtab.bench.stream_draw import Draw, Ride, draw
 from trimtab.bench.stream_figures import stacked, stream_figures
 from trimtab.bench.stream_lifetime import broken_lifetimes
@@ -154,7 +155,7 @@ def run(
         seed=seed,
         measures=measures,
         peers=peers,
-        bars=_bars(measures, promise=promise, streams=streams),
+        bars=bars(kinds, measures, promise=promise, streams=streams),
         packages=("numpy",),
     )
     return result | {
@@ -198,6 +199,11 @@ def _kind(
     rivals = {name: figures(one) for name, one in ridden.items()}
     rivals["without_a1"] = ours("A2", "A3")[1]
     rivals["calibrated_once"] = ours()[1]
+    ask, share = rivals["e_process"]["llm_share_after"].value, own["llm_share_after"].value
+    if ask is not None and share is not None:
+        own["below_e_process"] = Measure(
+            value=ask - share, unit="LLM share after the drift, the e-process's less ours"
+        )
     return own, rivals, _slices(rides)
 
 
@@ -266,23 +272,6 @@ def _slices(rides: Sequence[Ride]) -> dict[str, dict[str, int]]:
             for part in found:
                 counts.setdefault(part.category, Counter())[part.verdict] += 1
     return {category: dict(count) for category, count in sorted(counts.items())}
-
-
-def _bars(measures: dict[str, Measure], *, promise: float, streams: int) -> list[Bar]:
-    """Return the bars; those on streams are shares of 200 where fewer or more are run."""
-    allowed = 15.0 * streams / 200.0
-    bars = [
-        Bar(key="broken_before", at_most=allowed),
-        Bar(key="kept_after", at_least=0.9),
-        Bar(key="delay", at_most=500.0),
-        Bar(key="false_alarms_calm", at_most=0.05),
-        Bar(key="lifetime_broken", at_most=allowed),
-        Bar(key="llm_llm_share_late", at_most=0.05),
-        Bar(key="random_llm_share", at_least=1.0),
-        Bar(key="random_no_saving", at_least=1.0),
-        Bar(key="loss_after", at_most=promise),
-    ]
-    return [bar for bar in bars if bar.key in measures]
 
 
 def _check(*, n: int, drift_at: int, drift_by: str, drift: Sequence[str], streams: int) -> None:

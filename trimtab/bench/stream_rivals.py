@@ -91,8 +91,7 @@ def adaptive_conformal(seen: Scored, *, alpha: float, audit_rate: float) -> Ridd
     for t in range(n):
         asks[:, t] = ranks[:, t] <= level
         error = np.where(asks[:, t], 0.0, seen.losses[:, t] * weight[:, t])
-        # beyond [0, 1] it would take as long to come back
-        level = np.clip(level + RATE * (error - alpha), -1e-9, 1.0)
+        level += RATE * (error - alpha)  # free to leave [0, 1], as in the paper
     return _ridden(seen, asks, audit_rate)
 
 
