@@ -175,11 +175,11 @@ def measure(split: Split, rng: np.random.Generator) -> Figures:
     tried, judged = fit_candidates(train, rng=rng)
     train_s = time.process_time() - started
     lambdas = price_grid(judged.prices)
-    alone = methods.of_pool(methods.singles(tried), test)
+    alone = methods.of_pool(methods.singles(tried), test, predicted=False)
     scores = methods.query_scores(split, rng)
     points: dict[str, list[Point]] = {
-        OURS: methods.of_pool(tried, test),
-        "agreement": methods.of_pool(methods.agreement(tried), test),
+        OURS: methods.of_pool(tried, test, predicted=True),
+        "agreement": methods.of_pool(methods.agreement(tried), test, predicted=False),
         "cascade_routing": alone + cascade_routing(judged, train, test, lambdas=lambdas, rng=rng),
         "frugal": alone + methods.frugal(split, scores, methods.frugal_orders(tried), rng),
         "query_only": alone + methods.query_only(split, scores, lambdas),

@@ -66,12 +66,13 @@ class Split:
         return self.steps.take(self.test)
 
 
-def of_pool(tried: Sequence[Tried], test: RecordedSteps) -> list[Point]:
-    """Return the points of fitted candidates."""
+def of_pool(tried: Sequence[Tried], test: RecordedSteps, *, predicted: bool) -> list[Point]:
+    """Return the points of candidates; with ``predicted`` their choice reads the judge as well."""
 
     def point(one: Tried) -> Point:
+        quality = one.expected_quality if predicted else one.quality
         return Point(
-            one.quality, one.cost_usd, lambda: measured(test, *one.candidate.cascade.run(test))
+            quality, one.cost_usd, lambda: measured(test, *one.candidate.cascade.run(test))
         )
 
     return [point(one) for one in tried]

@@ -43,6 +43,15 @@ class Tried:
         """Return the mean price of a question."""
         return float(self.outcomes.cost_usd.mean())
 
+    @property
+    def expected_quality(self) -> float:
+        """Return the mean of the measured quality and of the predicted one, out of fold.
+
+        Among many candidates the best measured one was lucky; predictions tell two rules apart by
+        all questions, not only by the few on which they differ.
+        """
+        return (self.quality + float(self.outcomes.confidence.mean())) / 2.0
+
     def cautious_loss(self, strong: int, steps: RecordedSteps) -> float:
         """Return the loss against the strong step, ``CAUTION`` standard errors added.
 
