@@ -125,9 +125,9 @@ def chosen(visits: Ints, q: Floats, tie_break: Floats, rule: FinalMove) -> NDArr
         first = q
     elif rule == "secure":
         first = secure_bound(q, np.maximum(visits, 1))
-    elif rule == "robust":
-        tie_break = q
-    first = np.where(visits > 0, first, -np.inf)
-    tied = first == first.max(axis=1, keepdims=True)
-    moves: NDArray[np.int64] = np.where(tied, tie_break, -np.inf).argmax(axis=1)
+    tied = visits > 0
+    for key in (first, q, tie_break) if rule == "robust" else (first, tie_break):
+        left = np.where(tied, key, -np.inf)
+        tied = left == left.max(axis=1, keepdims=True)
+    moves: NDArray[np.int64] = tied.argmax(axis=1)
     return moves
