@@ -9,14 +9,8 @@ import pytest
 
 from tests.contracts.domain import DomainContract
 from trimtab.domains.sudoku import Sudoku
-from trimtab.domains.sudoku_solver import (
-    generate,
-    generate_easy,
-    geometry,
-    graded,
-    mean_guesses,
-    solutions,
-)
+from trimtab.domains.sudoku_generator import generate, generate_easy, graded, mean_guesses
+from trimtab.domains.sudoku_solver import geometry, solutions
 from trimtab.errors import IllegalAction, InputError
 from trimtab.protocols import Domain
 

@@ -16,7 +16,8 @@ from trimtab.search.mcts import MCTSConfig, search
 from trimtab.stats.intervals import Estimate, proportion
 from trimtab.training.board_bundle import Effort, pack_board_net
 from trimtab.training.recipes import TrainConfig, preset
-from trimtab.training.trainer import Point, Trainer, read_curve
+from trimtab.training.snapshots import read_curve
+from trimtab.training.trainer import Point, Trainer
 
 CURVES = "curves.svg"
 SIMULATIONS = (100, 600)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.datasets.tables import table_rows
-from trimtab.domains import maze, sudoku_solver
+from trimtab.domains import maze, sudoku_generator, sudoku_solver
 from trimtab.domains.texts import listed
 from trimtab.errors import InputError
 
@@ -133,10 +133,10 @@ def _generate_one(kind: Kind, rng: np.random.Generator, grade: str, tries: int) 
     if kind.startswith("maze"):
         return PuzzleRow(*maze.generate(side, rng), grade)
     if grade == "easy":
-        easy = sudoku_solver.generate_easy(side, rng)
+        easy = sudoku_generator.generate_easy(side, rng)
         return PuzzleRow(easy.question, easy.answer, easy.grade)
     for _ in range(tries):
-        puzzle = sudoku_solver.generate(side, rng)
+        puzzle = sudoku_generator.generate(side, rng)
         if not grade or puzzle.grade == grade:
             return PuzzleRow(puzzle.question, puzzle.answer, puzzle.grade)
     raise InputError(f"grade={grade!r}: no such {kind} in {tries} tries; ask for another grade")

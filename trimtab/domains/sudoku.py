@@ -13,7 +13,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from trimtab.domains.sudoku_solver import BOXES, Geometry, generate, geometry, solutions
+from trimtab.domains.sudoku_generator import generate
+from trimtab.domains.sudoku_solver import BOXES, Geometry, geometry, solutions
 from trimtab.domains.texts import short
 from trimtab.errors import IllegalAction, InputError
 from trimtab.protocols import Array

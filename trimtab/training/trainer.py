@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -27,9 +27,14 @@ from trimtab.training.board_games import board_game
 from trimtab.training.learner import Fit, Learner
 from trimtab.training.recipes import TrainConfig
 from trimtab.training.self_play import Episodes, Job, Task, play_task
-from trimtab.training.snapshots import latest_snapshot, load_snapshot, save_snapshot
+from trimtab.training.snapshots import (
+    add_to_curve,
+    cut_curve,
+    latest_snapshot,
+    load_snapshot,
+    save_snapshot,
+)
 
-CURVE = "curve.jsonl"
 Point = Mapping[str, float]
 Measure = Callable[[BoardNet], Mapping[str, float]]
 Watch = Callable[[Point], None]
@@ -110,9 +115,7 @@ class Trainer:
         self.iteration = state["iteration"]
         self.cpu_s = state["cpu_s"]
         self.wall_s = state["wall_s"]
-        kept = [point for point in read_curve(self.folder) if point["iteration"] <= self.iteration]
-        lines = "".join(json.dumps(point) + "\n" for point in kept)
-        (self.folder / CURVE).write_text(lines, encoding="utf-8")
+        cut_curve(self.folder, key="iteration", last=self.iteration)
         return True
 
     def run(self) -> None:
@@ -175,8 +178,7 @@ class Trainer:
         self.cpu_s += time.thread_time() - started + sum(part.cpu_s for part in episodes)
         self.wall_s += time.perf_counter() - began
         point = self._point(episodes, fit, measured=last or self._due("measure_every"))
-        with (self.folder / CURVE).open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(point) + "\n")
+        add_to_curve(self.folder, point)
         if self._watch is not None:
             self._watch(point)
         if last or self._due("snapshot_every"):
@@ -239,11 +241,3 @@ class Trainer:
 
 def _play(executor: Executor, tasks: Sequence[Task]) -> list[Episodes]:
     return list(executor.map(play_task, tasks))
-
-
-def read_curve(folder: Path) -> list[dict[str, Any]]:
-    """Return the points of a run's curve, oldest first; none if it has not begun."""
-    file = folder / CURVE
-    if not file.exists():
-        return []
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
