@@ -91,7 +91,11 @@ def _nets(size: str, channels: int, blocks: int, *, rounds: int, seed: int) -> d
     measures = {f"{name}.parity": Measure(value=parity(net, seed=seed), unit="largest difference")}
     for trees in (1, 16):
         rates = net_rates(net, trees=trees, simulations=SIMULATIONS, rounds=rounds, seed=seed)
-        measures |= _prefixed(rates, f"{name}_b{trees}", "evaluations/CPU-s", ("mctx", "bare"))
+        row = f"{name}_b{trees}"
+        measures |= _prefixed(rates, row, PER_S, ("mctx",))
+        measures[f"{row}.vs_bare"] = rates.ratio("evaluations", "bare")
+        measures[f"{row}.bare_rate"] = rates.rate("bare", "evaluations/CPU-s")
+        measures[f"{row}.evaluation_rate"] = rates.rate("evaluations", "evaluations/CPU-s")
     leaves = leaf_rates(net, leaves=8, simulations=SIMULATIONS, rounds=rounds, seed=seed)
     measures[f"{name}.leaves_8"] = leaves.ratio("several", "one")
     return measures

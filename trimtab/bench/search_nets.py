@@ -84,12 +84,17 @@ def forest_rates(*, trees: int, simulations: int, rounds: int, seed: int) -> Rat
 
 
 def net_rates(net: Net, *, trees: int, simulations: int, rounds: int, seed: int) -> Rates:
-    """Return the rates of ours and mctx with a net, and of its bare session, in evaluations."""
+    """Return the rates of a search with a net, ours and mctx's, and of the net's bare session.
+
+    ``ours`` and ``mctx`` count simulations, ``evaluations`` (ours again) and ``bare`` the rows
+    that the net evaluates: a way down that ends with the game needs no evaluation.
+    """
     game = board_game("connect_four").game
     rows = openings(trees, seed=seed)
     evaluate = net.board_net.evaluate
     turns = {
-        "ours": our_search(game, rows, evaluate, simulations=simulations, evaluations=True),
+        "ours": our_search(game, rows, evaluate, simulations=simulations),
+        "evaluations": our_search(game, rows, evaluate, simulations=simulations, evaluations=True),
         "bare": bare_session(net, rows, calls=simulations + 1),
     }
     if find_spec("mctx") is not None:
