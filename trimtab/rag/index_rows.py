@@ -100,7 +100,9 @@ def allowed_rows(
 
     def matching(leaf: Leaf) -> Mask:
         query, values = _leaf_query(leaf)
-        found = memory.places(row for (row,) in connection.execute(query, values))
+        # one text of all rows: a filter that passes half of 100,000 would cost 50 ms as tuples
+        [joined] = connection.execute(query, values).fetchone()
+        found = memory.places(np.fromstring(joined or "", dtype=np.int64, sep=","))
         wanted: Mask = found if leaf.operator != "$exists" or leaf.values[0] else ~found
         return wanted
 
@@ -125,13 +127,13 @@ def _typed(value: Scalar) -> tuple[str, Scalar]:
 def _leaf_query(leaf: Leaf) -> tuple[str, list[Scalar]]:
     """Return the statement and its values for the rows that one comparison matches."""
     if leaf.operator == "$exists":
-        return "SELECT DISTINCT row FROM attributes WHERE field = ?", [leaf.field]
+        return "SELECT group_concat(DISTINCT row) FROM attributes WHERE field = ?", [leaf.field]
     typed = [_typed(value) for value in leaf.values]
     if leaf.operator == "$in":
         test = " OR ".join(["(kind = ? AND value = ?)"] * len(typed))
     else:
         test = f"kind = ? AND value {_COMPARED[leaf.operator]} ?"
-    query = f"SELECT row FROM attributes WHERE field = ? AND ({test})"  # noqa: S608 - marks only
+    query = f"SELECT group_concat(row) FROM attributes WHERE field = ? AND ({test})"  # noqa: S608 - marks only
     return query, [leaf.field, *(part for pair in typed for part in pair)]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,10 +67,9 @@ class VectorRows:
         mask: Mask = self._alive & (self._spaces[: self._n] == code)
         return mask
 
-    def places(self, rows: Iterable[int]) -> Mask:
+    def places(self, wanted: Rows) -> Mask:
         """Return `[N]` whether a row number is among those given."""
         mask = np.zeros(self._n, dtype=np.bool_)
-        wanted = np.fromiter(rows, dtype=np.int64)
         places = np.searchsorted(self.rows, wanted)
         inside = places < self._n
         places, wanted = places[inside], wanted[inside]
