@@ -12,6 +12,7 @@ from trimtab.protocols import Retriever
 from trimtab.rag.embedded_index import EmbeddedIndex
 from trimtab.rag.hybrid import MODES, HybridConfig, HybridRetriever, Mode, fused, reciprocal_ranks
 from trimtab.rag.passage_index import Entry
+from trimtab.rag.search_terms import is_literal
 
 PAPERS = {
     "routing": ("Routing between models", "A router asks the large model only where it must."),
@@ -94,6 +95,36 @@ class TestWords(_ModeContract):
 )
 def test_hybrid_finds(index: EmbeddedIndex, query: str, name: str) -> None:
     assert _retriever(index).retrieve(query, k=1)[0].source_id == name
+
+
+@pytest.mark.parametrize("query", ["ab-1", "the ab-1", '"ab 1"'])
+def test_a_bare_identifier_outweighs_any_cosine(index: EmbeddedIndex, query: str) -> None:
+    near, right = "ab abab", "Zzz mentions ab-1 zzz among quite other words"
+    vectors = LetterEmbedder().embed([near, right])
+    index.upsert(
+        [
+            Entry(id="near", text=near, vector=vectors[0]),
+            Entry(id="right", text=right, vector=vectors[1]),
+        ]
+    )
+    assert _retriever(index, "dense").retrieve("ab-1", k=1)[0].source_id == "near"
+    assert _retriever(index).retrieve(query, k=1)[0].source_id == "right"
+
+
+@pytest.mark.parametrize(
+    ("query", "literal"),
+    [
+        ("2505.12028", True),
+        ("the QX-77b", True),
+        ('"attention is all"', True),
+        ("QX-77b on tasks", False),
+        ("attention", False),
+        ("level 3", False),
+        ("", False),
+    ],
+)
+def test_a_literal_query_names_and_does_not_describe(query: str, literal: bool) -> None:
+    assert is_literal(query) is literal
 
 
 def test_a_passage_carries_title_and_fields(index: EmbeddedIndex) -> None:

@@ -15,6 +15,7 @@ from trimtab.errors import ConfigError
 from trimtab.protocols import Array, Embedder
 from trimtab.rag.filters import Scalar, Where
 from trimtab.rag.passage_index import Hit, KeywordIndex, PassageIndex, check_k
+from trimtab.rag.search_terms import is_literal
 from trimtab.records import Passage
 
 Mode = Literal["hybrid", "rrf", "dense", "bm25"]
@@ -32,6 +33,8 @@ class HybridConfig:
         mode: ``hybrid`` fuses normalised scores, ``rrf`` reciprocal ranks; ``dense`` and ``bm25``
             take one list alone.
         dense_weight: share of the cosine in the fused score, in [0, 1].
+        literal_weight: the same for a query of identifiers and quoted parts alone; it only orders
+            what words do not find.
         dense_candidates: length of the list by cosine, if k is not larger.
         word_candidates: length of the list by BM25, if k is not larger.
         rrf_k: constant of the reciprocal ranks (Cormack et al. 2009 use 60).
@@ -39,6 +42,7 @@ class HybridConfig:
 
     mode: Mode = "hybrid"
     dense_weight: float = DENSE_WEIGHT
+    literal_weight: float = 0.1
     dense_candidates: int = 100
     word_candidates: int = 100
     rrf_k: float = 60.0
@@ -46,8 +50,9 @@ class HybridConfig:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise ConfigError(f"mode={self.mode!r}; use one of {list(MODES)}")
-        if not 0.0 <= self.dense_weight <= 1.0:
-            raise ConfigError(f"dense_weight={self.dense_weight} lies outside [0, 1]")
+        for name in ("dense_weight", "literal_weight"):
+            if not 0.0 <= getattr(self, name) <= 1.0:
+                raise ConfigError(f"{name}={getattr(self, name)} lies outside [0, 1]")
         if min(self.dense_candidates, self.word_candidates) < 1 or self.rrf_k <= 0:
             raise ConfigError("candidates and rrf_k must be positive")
 
@@ -103,7 +108,8 @@ class HybridRetriever:
         else:
             [vector] = self._embedder.embed([query])
             dense = self._by_vector(vector, k)
-            scores = self._joined(vector, dense, words)
+            weight = self._config.literal_weight if is_literal(query) else self._config.dense_weight
+            scores = self._joined(vector, dense, words, weight)
         known = {hit.id: hit for hit in (*words, *dense)}
         order = sorted(scores, key=lambda name: (-scores[name], name))[:k]
         return [_rescored(known[name], scores[name]) for name in order]
@@ -117,7 +123,7 @@ class HybridRetriever:
         return self._index.nearest(vector, k=size, where=self._where, namespace=self._namespace)
 
     def _joined(
-        self, vector: Array, dense: Sequence[Hit], words: Sequence[Hit]
+        self, vector: Array, dense: Sequence[Hit], words: Sequence[Hit], weight: float
     ) -> dict[str, float]:
         cosines = _scores(dense)
         if self._config.mode == "dense":
@@ -127,7 +133,7 @@ class HybridRetriever:
         # what only words found is as near as it is, not at distance 0
         missing = [hit.id for hit in words if hit.id not in cosines]
         cosines |= self._index.cosines(vector, missing, namespace=self._namespace)
-        return fused(cosines, _scores(words), weight=self._config.dense_weight)
+        return fused(cosines, _scores(words), weight=weight)
 
 
 def fused(

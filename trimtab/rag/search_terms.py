@@ -59,6 +59,17 @@ def match_expression(query: str) -> str | None:
     return " OR ".join(list(terms or common)[:MAX_TERMS]) or None
 
 
+def is_literal(query: str) -> bool:
+    """Return whether a query is nothing but quoted parts and identifiers, words with a digit.
+
+    Such a query has no meaning that a vector could be near to: it names what must be there.
+    """
+    rest, quotes = _QUOTED.subn(" ", unicodedata.normalize("NFKC", query))
+    words = [word for word in rest.split() if not _FUNCTION_WORD.fullmatch(word.casefold())]
+    named = [word for word in words if len(word) > 2 and any(c.isdigit() for c in word)]
+    return len(named) == len(words) and quotes + len(named) > 0
+
+
 def _words(text: str) -> list[str]:
     return _WORD.findall(_LETTER.sub(r" \1 ", text).casefold())
 
