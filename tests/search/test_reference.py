@@ -73,7 +73,7 @@ def _agrees(ours: Any, theirs: ReferenceResult) -> None:
     assert (None if ours.proven[0] == ONGOING else ours.proven[0]) == theirs.proven
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(GAMES, st.integers(0, 10_000), st.integers(0, 30), st.integers(1, 200))
 def test_the_forest_makes_the_visits_of_the_reference(
     domain: Any, seed: int, plies: int, simulations: int
@@ -85,7 +85,7 @@ def test_the_forest_makes_the_visits_of_the_reference(
     _agrees(search(game, game.encode(state)[None], Hashed(game), config, [0]), theirs)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(GAMES, st.integers(0, 10_000), st.integers(0, 30), st.integers(1, 300))
 def test_compiled_uct_makes_the_visits_of_the_reference(
     domain: Any, seed: int, plies: int, simulations: int

@@ -1,4 +1,4 @@
-"""Compiled UCT and RAVE: tactics, proofs, budgets."""
+"""Compiled UCT: tactics, proofs, budgets. ``test_variants`` has the tasks for RAVE."""
 
 from __future__ import annotations
 
@@ -15,26 +15,22 @@ from trimtab.search.uct import UCT, UCTConfig, search_uct
 GAME = TicTacToe()
 COMPILED = GAME.compiled
 PLAIN = UCTConfig(simulations=300)
-RAVE = UCTConfig(simulations=300, c=0.5, rave_bias=0.1)
-CONFIGS = pytest.mark.parametrize("config", [PLAIN, RAVE], ids=["uct", "rave"])
 
 
 def _rows(*games: list[int]) -> Words:
     return np.stack([COMPILED.encode(GAME.after(cells)) for cells in games])
 
 
-@CONFIGS
-def test_a_win_in_one_is_played_and_proven_for_either_side(config: UCTConfig) -> None:
+def test_a_win_in_one_is_played_and_proven_for_either_side() -> None:
     for seed in range(20):
-        result = search_uct(COMPILED, _rows([0, 3, 1, 4], [8, 0, 7, 1, 3]), config, [seed, seed])
+        result = search_uct(COMPILED, _rows([0, 3, 1, 4], [8, 0, 7, 1, 3]), PLAIN, [seed, seed])
         assert result.action.tolist() == [2, 2]
         assert result.proven.tolist() == [1.0, 1.0]
 
 
-@CONFIGS
-def test_a_threat_is_blocked_by_either_side(config: UCTConfig) -> None:
+def test_a_threat_is_blocked_by_either_side() -> None:
     for seed in range(20):
-        result = search_uct(COMPILED, _rows([0, 4, 8, 1], [0, 8, 1]), config, [seed, seed])
+        result = search_uct(COMPILED, _rows([0, 4, 8, 1], [0, 8, 1]), PLAIN, [seed, seed])
         assert result.action.tolist() == [7, 2]
 
 
@@ -46,17 +42,15 @@ def test_the_only_move_of_a_drawn_position_is_proven() -> None:
     assert result.policy[0, 7] == 1.0
 
 
-@CONFIGS
-def test_every_simulation_is_counted_at_the_root(config: UCTConfig) -> None:
-    result = search_uct(COMPILED, _rows([]), config, [0])
+def test_every_simulation_is_counted_at_the_root() -> None:
+    result = search_uct(COMPILED, _rows([]), PLAIN, [0])
     assert result.proven[0] == ONGOING
     assert result.visit_counts.sum() == result.simulations[0] == 300
 
 
-@CONFIGS
-def test_a_position_does_not_depend_on_the_others(config: UCTConfig) -> None:
-    both = search_uct(COMPILED, _rows([4], []), config, [3, 4])
-    alone = search_uct(COMPILED, _rows([]), config, [4])
+def test_a_position_does_not_depend_on_the_others() -> None:
+    both = search_uct(COMPILED, _rows([4], []), PLAIN, [3, 4])
+    alone = search_uct(COMPILED, _rows([]), PLAIN, [4])
     assert both.tree_hash[1] == alone.tree_hash[0]
     assert both.tree_hash[0] != alone.tree_hash[0]
 

@@ -105,7 +105,6 @@ def test_the_reference_wins_and_blocks_in_one(block: bool) -> None:
 
 BANDITS: dict[str, MCTSConfig | UCTConfig] = {
     "uct": UCTConfig(simulations=500),
-    "rave": UCTConfig(simulations=500, rave_bias=1.0),
     "puct": MCTSConfig(simulations=500, c_puct=2.0),
     "gumbel": MCTSConfig(simulations=500, root="gumbel", noise=1.0),
 }

@@ -15,6 +15,7 @@ folder that cannot be written) in the user's cache folder.
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from types import CellType, CodeType, FunctionType
@@ -47,7 +48,16 @@ def kernel(function: F) -> F:
 def cached(function: F) -> F:
     """Like :func:`kernel`, and keep the machine code on disk; for what Python itself calls."""
     compiled: Any = kernel(function)
-    compiled._cache = _ContentCache(compiled.py_func)  # type: ignore[no-untyped-call]
+    try:
+        compiled._cache = _ContentCache(compiled.py_func)  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        # a wholly read-only system: the search still works, and says what its start costs
+        warnings.warn(
+            f"{error}; it is compiled in each process: set NUMBA_CACHE_DIR to a folder that can "
+            f"be written",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     return compiled  # type: ignore[no-any-return]
 
 
