@@ -72,6 +72,7 @@ class RecursiveNet:
         most: steps at most.
         halt_at: the q at which a puzzle stops.
         gate: turns :func:`confidence_features` into the probability that the answer is right.
+        accept: confidence from which an answer may be kept, fitted with the gate.
 
     Raises:
         ConfigError: the graph cannot be opened, or is not one supervision step.
@@ -86,6 +87,7 @@ class RecursiveNet:
         most: int,
         halt_at: float,
         gate: Gate,
+        accept: float,
     ) -> None:
         self._session = open_session(graph)
         inputs = tuple(spec.name for spec in self._session.get_inputs())
@@ -96,7 +98,7 @@ class RecursiveNet:
                 f"{list(OUTPUTS)}; export one supervision step"
             )
         self.carry, self.codes = carry, codes
-        self.most, self.halt_at, self.gate = most, halt_at, gate
+        self.most, self.halt_at, self.gate, self.accept = most, halt_at, gate, accept
 
     @classmethod
     def from_bundle(cls, bundle: LoadedBundle) -> RecursiveNet:
@@ -122,6 +124,7 @@ class RecursiveNet:
                 most=spec["most"],
                 halt_at=float("inf") if spec["halt_at"] is None else spec["halt_at"],
                 gate=Gate(tuple(spec["gate"]["weights"]), spec["gate"]["bias"]),
+                accept=bundle.bundle.thresholds["accept"],
             )
         except (KeyError, TypeError, ConfigError) as error:
             raise BundleError(f"{bundle.folder}: {error}; pack the bundle again") from error

@@ -28,6 +28,7 @@ from trimtab.cli.label import label
 from trimtab.cli.ledger import ledger_app
 from trimtab.cli.llm import llm_app, record
 from trimtab.cli.output import console, emit
+from trimtab.cli.puzzles import puzzles, trainer
 from trimtab.cli.report import report
 from trimtab.cli.setup import setup_app
 from trimtab.cli.threads import threads_app
@@ -46,7 +47,11 @@ bench_app.command()(cascade)
 bench_app.command()(index)
 bench_app.command()(retrieval)
 bench_app.command()(search)
+bench_app.command()(puzzles)
 bench_app.command()(solver)
+train_app.command("trm")(trainer("trm"))
+train_app.command("hrm")(trainer("hrm"))
+train_app.command("plain")(trainer("plain"))
 bench_app.command()(stream)
 app.add_typer(setup_app, name="setup")
 app.add_typer(bench_app, name="bench")

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.datasets.tables import table_rows
-from trimtab.domains import maze, sudoku_generator, sudoku_solver
+from trimtab.domains import maze, sudoku, sudoku_generator, sudoku_solver
 from trimtab.domains.texts import listed
 from trimtab.errors import InputError
 
@@ -39,6 +39,12 @@ class PuzzleRow:
 def side_of(kind: Kind) -> int:
     """Return the cells in a row of a kind."""
     return next(math.isqrt(cells) for cells, name in KINDS.items() if name == kind)
+
+
+def domain_of(kind: Kind) -> maze.Maze | sudoku.Sudoku:
+    """Return the domain of a kind."""
+    side = side_of(kind)
+    return maze.Maze(side) if kind.startswith("maze") else sudoku.Sudoku(side)
 
 
 def alphabet(kind: Kind) -> str:

@@ -11,19 +11,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save
 
 from trimtab.agents.calibration import Gate, accept_threshold, fit_gate
 from trimtab.agents.recursion import Codes, StepFn, confidence_features, solve
 from trimtab.agents.recursive import GRAPH, INPUTS, KIND, OUTPUTS
 from trimtab.datasets.puzzles import alphabet, encode
+from trimtab.errors import BundleError
 from trimtab.models.graph import write_graph
-from trimtab.models.recursive import RecursiveNet
+from trimtab.models.recursive import RecursiveConfig, RecursiveNet
 from trimtab.protocols import Array
 from trimtab.records import Bundle
-from trimtab.release.bundle import pack
+from trimtab.release.bundle import LoadedBundle, pack
 from trimtab.training.puzzle_data import PuzzleData, class_offset
 from trimtab.training.puzzle_recipes import Recipe
 from trimtab.training.puzzle_training import recipe_to_json
@@ -44,6 +45,20 @@ def torch_step(net: RecursiveNet) -> StepFn:
         return y_next, z_next, logits, q
 
     return step
+
+
+def net_of(bundle: LoadedBundle) -> RecursiveNet:
+    """Return the torch net of a bundle, for comparison and further training.
+
+    Raises:
+        BundleError: the bundle was altered, or holds other weights.
+    """
+    net = RecursiveNet(RecursiveConfig.from_json(bundle.spec["recipe"]["net"]))
+    try:
+        net.load_state_dict(safetensors.torch.load(bundle.read(WEIGHTS)))
+    except RuntimeError as error:
+        raise BundleError(f"{bundle.folder / WEIGHTS}: {error}; pack the bundle again") from error
+    return net.eval()
 
 
 def carry_of(net: RecursiveNet) -> tuple[Array, Array]:
@@ -171,7 +186,7 @@ def pack_puzzle_net(
     return pack(
         folder,
         domain=recipe.kind,
-        files={GRAPH: step_graph(net), WEIGHTS: save(weights)},
+        files={GRAPH: step_graph(net), WEIGHTS: safetensors.torch.save(weights)},
         thresholds={"accept": fitted.accept},
         metrics={
             "exact": fitted.exact,
