@@ -1,4 +1,4 @@
-"""``trimtab bench solver``."""
+"""``trimtab bench solver`` and ``trimtab bench connect-four``."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ import typer
 from trimtab.cli.bench import Json, Seed, show
 from trimtab.cli.output import console
 
+Positions = Annotated[
+    list[Path],
+    typer.Option(help="JSON lines of moves, score, move_scores; or text. Repeatable."),
+]
+Limit = Annotated[int | None, typer.Option(help="Positions read of each file.")]
+
 
 def solver(
-    positions: Annotated[
-        list[Path],
-        typer.Option(help="JSON lines of moves, score, move_scores; or text. Repeatable."),
-    ],
-    limit: Annotated[int | None, typer.Option(help="Positions read of each file.")] = None,
+    positions: Positions,
+    limit: Limit = None,
     moves_limit: Annotated[
         list[int] | None,
         typer.Option(help="Positions whose moves are all solved; once, or once for each file."),
@@ -32,6 +35,37 @@ def solver(
         limit=limit,
         moves_limits=moves_limit or (),
         seed=seed,
-        progress=lambda line: console.print(f"[dim]{line}[/dim]"),
+        progress=tell,
     )
     show(result, as_json=as_json)
+
+
+def connect_four(
+    positions: Positions,
+    agent: Annotated[str, typer.Option(help="random, uct:N, net, net:N (simulations), or llm.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="Of the net; the shipped one if none.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="How often an agent that draws plays each.")] = 3,
+    limit: Limit = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure how often an agent's move makes the exact result worse."""
+    from trimtab.bench.connect_four import run
+
+    result = run(
+        positions=positions,
+        agent=agent,
+        bundle=bundle,
+        seeds=seeds,
+        limit=limit,
+        seed=seed,
+        progress=tell,
+    )
+    show(result, as_json=as_json)
+
+
+def tell(line: str) -> None:
+    """Print a line of progress beside the result."""
+    console.print(f"[dim]{line}[/dim]")
