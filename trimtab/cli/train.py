@@ -124,3 +124,28 @@ def connect_four(
     else:
         console.print(metrics_table(f"{preset} net", packed.metrics))
         typer.echo(str(out))
+
+
+@train_app.command("gates")
+def gates(
+    bundle: Annotated[Path, typer.Option(help="Bundle of a Connect Four net.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
+    positions: Annotated[
+        int, typer.Option(min=60, help="Positions to fit on, solved exactly.")
+    ] = 1500,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of their draw.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Fit how sure a net and its searches may be, and pack net and gates into a new bundle."""
+    from trimtab.app.board_gates import add_gates
+    from trimtab.cli.tables import metrics_table
+
+    packed = add_gates(bundle, out=out, positions=positions, seed=seed)
+    if as_json:
+        emit(
+            {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
+            schema="trimtab.train/1",
+        )
+    else:
+        console.print(metrics_table("net with gates", packed.metrics))
+        typer.echo(str(out))
