@@ -138,8 +138,9 @@ def affordable(
     """Return the agents that the rest of a budget pays for, in their order."""
     spent = sum(prediction.usage.cost_usd for prediction in trail)
     seconds = sum(prediction.usage.latency_s for prediction in trail)
+    # something has to be shown: no limit in seconds keeps the first agent from answering
     used_up = (budget.calls is not None and len(trail) >= budget.calls) or (
-        budget.seconds is not None and seconds >= budget.seconds
+        budget.seconds is not None and bool(trail) and seconds >= budget.seconds
     )
     if used_up:
         return ()
