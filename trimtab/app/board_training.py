@@ -39,8 +39,8 @@ class BoardRun:
         iterations: instead of the preset's; a resumed run may be ended sooner or later by it.
         processes: that play.
         resume: whether to go on from the folder's snapshot.
-        positions: solved positions per band in the final measurement; the opening band, which is
-            slow to solve, is measured by the preset ``long`` alone.
+        positions: solved positions per band in the final measurement. The opening, which is slow
+            to solve, has a third of them and is measured by the preset ``long`` alone.
     """
 
     game: str
@@ -107,7 +107,8 @@ def measured(net: BoardNet, *, bands: list[str], count: int, seed: int) -> Mappi
     """Return mistake rates of the net alone and with search, by band of random positions."""
     rates = {}
     for index, band in enumerate(bands):
-        positions = solved_positions(count, plies=BANDS[band], seed=seed + index)
+        size = max(1, count // 3) if band == "opening" else count
+        positions = solved_positions(size, plies=BANDS[band], seed=seed + index)
         for simulations in (0, *SIMULATIONS):
             name = f"net_{simulations}" if simulations else "net"
             rates[f"{name}_{band}"] = _rate(net, positions, simulations)
