@@ -159,7 +159,7 @@ class Maze:
 
     def solution(self, state: MazeState) -> str:
         """Return the maze with its shortest path marked."""
-        return _only_path(state.maze)
+        return only_path(state.maze)
 
     def _marked(self, state: MazeState) -> str:
         cells = list(state.maze)
@@ -190,7 +190,7 @@ class Maze:
         border = maze[:side] + maze[-side:] + maze[::side] + maze[side - 1 :: side]
         if set(border) != {"#"}:
             raise InputError(f"text={short(maze)} has an opening in its border; close it with '#'")
-        _only_path(maze)
+        only_path(maze)
 
 
 def generate(side: int, rng: np.random.Generator) -> tuple[str, str]:
@@ -205,7 +205,7 @@ def generate(side: int, rng: np.random.Generator) -> tuple[str, str]:
             text = "".join(placed)
             length, paths = shortest(text)
             if paths == 1 and length >= side:
-                return text, _only_path(text)
+                return text, only_path(text)
 
 
 def shortest(maze: str) -> tuple[int, int]:
@@ -242,7 +242,12 @@ def _distances(maze: str) -> tuple[dict[int, int], dict[int, int]]:
 
 
 @lru_cache(maxsize=4096)
-def _only_path(maze: str) -> str:
+def only_path(maze: str) -> str:
+    """Return the maze with its only shortest path marked.
+
+    Raises:
+        InputError: there is no path, or more than one shortest one.
+    """
     distance, ways = _distances(maze)
     side = round(len(maze) ** 0.5)
     cell = maze.index("G")

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from trimtab.domains.sudoku_solver import Geometry, Search, geometry, grid_text
+from trimtab.domains.sudoku_solver import Chooser, Geometry, Search, geometry, grid_text
 from trimtab.errors import InputError
 
 Grade = Literal["easy", "medium", "hard", "extreme"]
@@ -92,7 +92,7 @@ def mean_guesses(question: str, *, side: int, rng: np.random.Generator) -> float
         masks = shape.candidates(question)
         if masks is None:
             raise InputError(f"question={question!r} holds two equal digits in one unit")
-        search = Search(shape, 1, order=lambda bits: [bits[i] for i in rng.permutation(len(bits))])
+        search = Search(shape, 1, order=_at_random(rng))
         search.run(masks)
         counts.append(search.guesses)
         if search.guesses == 0:
@@ -108,12 +108,16 @@ def _naked_singles_solve(shape: Geometry, question: str) -> bool:
 
 
 def _full_grid(shape: Geometry, rng: np.random.Generator) -> str:
-    search = Search(shape, 1, order=lambda bits: [bits[i] for i in rng.permutation(len(bits))])
+    search = Search(shape, 1, order=_at_random(rng))
     masks = [shape.full] * shape.side**2
     # the first row at random: the search alone would fill it in a nearly fixed pattern
     for column, digit in enumerate(rng.permutation(shape.side)):
         masks[column] = 1 << int(digit)
     return grid_text(search.run(masks)[0])
+
+
+def _at_random(rng: np.random.Generator) -> Chooser:
+    return lambda cell, bits: [bits[i] for i in rng.permutation(len(bits))]
 
 
 def _stays_unique(shape: Geometry, question: Sequence[str], cell: int) -> bool:

@@ -86,7 +86,8 @@ def geometry(side: int) -> Geometry:
     return Geometry(side)
 
 
-Chooser = Callable[[list[int]], list[int]]
+Chooser = Callable[[int, list[int]], list[int]]
+"""(cell, the masks of its digits) to the order in which they are tried."""
 
 
 @dataclass(slots=True)
@@ -178,7 +179,7 @@ class Search:
             return
         _, cell = min(open_cells)
         bits = [1 << digit for digit in range(self.shape.side) if masks[cell] >> digit & 1]
-        for bit in self.order(bits) if self.order else bits:
+        for bit in self.order(cell, bits) if self.order else bits:
             self.guesses += 1
             branch = masks.copy()
             branch[cell] = bit
