@@ -18,6 +18,8 @@ from trimtab.domains.sudoku_solver import Chooser, Search, geometry, grid_text
 from trimtab.errors import InputError
 from trimtab.records import Passage, Prediction, Usage
 
+Puzzle = SudokuState | MazeState
+
 
 class ExactSearch:
     """Answers puzzles by exhaustive search; safe to call from several threads.
@@ -50,7 +52,7 @@ class ExactSearch:
         """
         return [self._answer(state) for state in states]
 
-    def _answer(self, state: SudokuState | MazeState) -> Prediction:
+    def _answer(self, state: Puzzle) -> Prediction:
         started, cpu = time.perf_counter(), time.thread_time()
         if isinstance(state, MazeState):
             answer, guesses = only_path(state.maze), 0
