@@ -17,7 +17,7 @@ import typer
 import trimtab
 from trimtab.cli.bench import bench_app
 from trimtab.cli.bench_cascade import cascade
-from trimtab.cli.bench_games import connect_four, solver
+from trimtab.cli.bench_games import connect_four, game24, solver
 from trimtab.cli.bench_retrieval import index, retrieval
 from trimtab.cli.bench_search import search
 from trimtab.cli.bench_stream import stream
@@ -50,6 +50,7 @@ bench_app.command()(search)
 bench_app.command()(puzzles)
 bench_app.command()(solver)
 bench_app.command()(connect_four)
+bench_app.command()(game24)
 train_app.command("trm")(trainer("trm"))
 train_app.command("hrm")(trainer("hrm"))
 train_app.command("plain")(trainer("plain"))

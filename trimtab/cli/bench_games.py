@@ -1,4 +1,4 @@
-"""``trimtab bench solver`` and ``trimtab bench connect-four``."""
+"""``trimtab bench solver``, ``connect-four`` and ``game24``."""
 
 from __future__ import annotations
 
@@ -59,6 +59,30 @@ def connect_four(
         agent=agent,
         bundle=bundle,
         seeds=seeds,
+        limit=limit,
+        seed=seed,
+        progress=tell,
+    )
+    show(result, as_json=as_json)
+
+
+def game24(
+    file: Annotated[Path, typer.Option(help="Table with a column `puzzle`, such as 4 4 8 10.")],
+    simulations: Annotated[int, typer.Option(help="At most, of each puzzle.")] = 5000,
+    priors: Annotated[str, typer.Option(help="even, or llm: what it proposes as first step.")] = (
+        "even"
+    ),
+    limit: Annotated[int | None, typer.Option(help="Puzzles read.")] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure how many puzzles of the Game of 24 the search solves."""
+    from trimtab.bench.game24 import run
+
+    result = run(
+        file=file,
+        simulations=simulations,
+        priors=priors,
         limit=limit,
         seed=seed,
         progress=tell,
