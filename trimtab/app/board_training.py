@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,7 +20,8 @@ from trimtab.training.snapshots import read_curve
 from trimtab.training.trainer import Point, Trainer
 
 CURVES = "curves.svg"
-SIMULATIONS = (100, 600)
+# of the searches that are measured at the end; 0 is the net alone
+SIMULATIONS = {"smoke": (0,), "short": (0, 100), "long": (0, 100, 600)}
 # random positions by the moves before them; early ones take seconds each to solve
 BANDS = {"opening": range(8, 14), "middle": range(14, 28), "end": range(28, 39)}
 _WATCHED_SEED, _FINAL_SEED = 101, 202
@@ -96,22 +97,28 @@ def train_board_net(run: BoardRun, *, watch: Callable[[Point, int], None] | None
             iterations=trainer.iteration,
         ),
         rates=measured(
-            BoardNet(graph, trainer.game), bands=bands, count=run.positions, seed=_FINAL_SEED
+            BoardNet(graph, trainer.game),
+            bands=bands,
+            simulations=SIMULATIONS[run.preset],
+            count=run.positions,
+            seed=_FINAL_SEED,
         ),
         command=f"trimtab train {run.game.replace('_', '-')} --preset {run.preset} "
         f"--seed {run.seed} --iterations {config.iterations}",
     )
 
 
-def measured(net: BoardNet, *, bands: list[str], count: int, seed: int) -> Mapping[str, Estimate]:
-    """Return mistake rates of the net alone and with search, by band of random positions."""
+def measured(
+    net: BoardNet, *, bands: Sequence[str], simulations: Sequence[int], count: int, seed: int
+) -> Mapping[str, Estimate]:
+    """Return mistake rates by number of simulations (0: the net alone) and band of positions."""
     rates = {}
     for index, band in enumerate(bands):
         size = max(1, count // 3) if band == "opening" else count
         positions = solved_positions(size, plies=BANDS[band], seed=seed + index)
-        for simulations in (0, *SIMULATIONS):
-            name = f"net_{simulations}" if simulations else "net"
-            rates[f"{name}_{band}"] = _rate(net, positions, simulations)
+        for budget in simulations:
+            name = f"net_{budget}" if budget else "net"
+            rates[f"{name}_{band}"] = _rate(net, positions, budget)
     return rates
 
 

@@ -120,7 +120,7 @@ def preset(name: str, *, game: str = "connect_four", seed: int = 0) -> TrainConf
     if name == "smoke":
         return config
     if name == "short":
-        return replace(config, net=replace(net, blocks=4), iterations=36, shard_games=256)
+        return replace(config, net=replace(net, blocks=4), iterations=20, shard_games=256)
     return replace(
         config,
         net=replace(net, blocks=5),
