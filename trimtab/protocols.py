@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +95,15 @@ class Domain(Protocol[S]):
 
     def check(self, state: S, answer: int | str) -> float:
         """Return the reward in [0, 1]; raises ``TruthUnknown`` where truth is not known."""
+        ...
+
+
+@runtime_checkable
+class Drawn(Protocol[S_contra]):
+    """A domain whose states can be drawn for a reader, a person or an LLM."""
+
+    def board_text(self, state: S_contra) -> str:
+        """Return the state as lines, with what may be played in it."""
         ...
 
 

@@ -154,7 +154,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a decision: ``reward`` in [0, 1], and the right answer where it is known."""
+    """What became of a decision: ``reward`` in [0, 1], and the right answer where it is known.
+
+    Where ``source`` is the solver, several answers may be right: ``reference`` holds all of them
+    in canonical words, separated by spaces.
+    """
 
     decision_id: str
     reward: float

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from tests.desk import DESK
 from trimtab.agents.prompts import Prompt, action_schema, ask_again, build_prompt
 from trimtab.domains.choices import Choices, ChoiceState
-from trimtab.errors import ConfigError, IllegalAction
+from trimtab.domains.connect_four import ConnectFour
+from trimtab.errors import ConfigError, IllegalAction, InputError
 from trimtab.records import Passage
 
 NEAR = Passage(text="my parcel", source_id="1", score=0.9, metadata={"label": "delivery"})
@@ -99,3 +100,19 @@ def test_asking_again_shows_the_reply_and_the_options() -> None:
 
 def test_the_same_question_is_worded_the_same() -> None:
     assert ask("hello", NEAR, NOTE) == ask("hello", NEAR, NOTE)
+
+
+def test_game_is_asked_with_board_and_legal_moves() -> None:
+    game = ConnectFour()
+    state = game.from_text("44444433")
+    prompt = build_prompt(game, state, (), letters=False)
+    _, question = prompt.turns[-1]
+    assert game.board_text(state) in question
+    assert "legal columns: 1 2 3 5 6 7" in question
+    assert list(prompt.actions) == ["1", "2", "3", "5", "6", "7"]
+
+
+def test_finished_game_is_not_asked_about() -> None:
+    game = ConnectFour()
+    with pytest.raises(InputError, match="no legal action"):
+        build_prompt(game, game.from_text("1212121"), (), letters=False)

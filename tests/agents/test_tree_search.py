@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from tests.contracts.agent import AgentContract
 from tests.games import GATES, small_net
 from trimtab.agents.board_net import BoardNet
+from trimtab.agents.routing import most_confident
 from trimtab.agents.tree_search import TreeSearch
 from trimtab.domains.connect_four import ConnectFour, ConnectFourState
 from trimtab.errors import InputError, LeafInvalid
@@ -56,6 +58,13 @@ def test_confidence_of_an_open_position_is_the_gate_s() -> None:
     assert prediction.signals["proven"] == 0.0
 
 
+def test_deeper_search_replaces_what_it_refines_however_sure_that_was() -> None:
+    [shallow] = search_agent().predict([GAME.from_text("4")])
+    [deep] = search_agent(simulations=60).predict([GAME.from_text("4")])
+    trail = [replace(shallow, confidence=0.99), replace(deep, confidence=0.6)]
+    assert most_confident(trail) is trail[1]
+
+
 def test_trace_is_json_and_tells_line_visits_and_values() -> None:
     [prediction] = search_agent().predict([GAME.from_text("4453")])
     trace = json.loads(json.dumps(prediction.trace))
@@ -69,7 +78,7 @@ def test_trace_is_json_and_tells_line_visits_and_values() -> None:
 def test_budget_in_milliseconds_ends_before_its_simulations() -> None:
     agent = search_agent(simulations=100_000, milliseconds=1.0)
     [prediction] = agent.predict([GAME.from_text("start")])
-    assert 1 <= prediction.signals["simulations"] < 100_000
+    assert 1 <= prediction.trace["simulations"] < 100_000
 
 
 def test_finished_game_is_refused() -> None:

@@ -22,7 +22,7 @@ from tests.loopback import Loopback, Reply, Request, Script, choosing, completio
 from trimtab import Trimtab
 from trimtab.agents.llm import LLMAgent, open_chat_model
 from trimtab.agents.resilience import CircuitBreaker, RetryPolicy
-from trimtab.app.serving import OncePerDomain
+from trimtab.app.experts import OncePerDomain
 from trimtab.errors import (
     ConfigError,
     ContextOverflow,

@@ -10,6 +10,7 @@ import numpy as np
 from trimtab.agents.board_gates import entropy, policy_features
 from trimtab.agents.board_net import BoardNet
 from trimtab.agents.calibration import Gate
+from trimtab.agents.routing import DEPTH
 from trimtab.domains.texts import short
 from trimtab.errors import InputError
 from trimtab.protocols import AnyDomain, Words
@@ -60,7 +61,7 @@ class BoardPolicy:
             value=float(values[0]),
             usage=clock.usage(),
             tier="net",
-            signals={"margin": features[1], "entropy": entropy(shares)},
+            signals={"margin": features[1], "entropy": entropy(shares), DEPTH: 0.0},
         )
 
 

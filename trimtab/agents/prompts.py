@@ -18,8 +18,9 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Literal
 
-from trimtab.errors import ConfigError
-from trimtab.protocols import AnyDomain
+from trimtab.domains.texts import short
+from trimtab.errors import ConfigError, InputError
+from trimtab.protocols import AnyDomain, Drawn
 from trimtab.records import Passage
 
 Role = Literal["system", "user", "assistant"]
@@ -61,11 +62,18 @@ def build_prompt(
     Passages with a ``label`` become examples, the nearest one last, beside the question; those
     whose label is not legal here are left out. Passages without become notes in the question.
 
+    A domain that draws its states has the drawing, with the legal moves, under the state's text.
+
     Raises:
         ConfigError: letters, and more legal actions than letters.
         IllegalAction: a passage's label is no action of the domain at all.
+        InputError: the state is finished.
     """
     names = {action: domain.canonical(action) for action in domain.legal_actions(state)}
+    if not names:
+        raise InputError(
+            f"state={short(domain.to_text(state))} has no legal action; ask about one that has"
+        )
     if letters and len(names) > len(LETTERS):
         raise ConfigError(
             f"letters=True with {len(names)} legal actions; there are {len(LETTERS)} letters: "
@@ -80,7 +88,10 @@ def build_prompt(
             turns.append(("user", _question(passage.text, ())))
             turns.append(("assistant", _reply(key, letters=letters)))
     notes = [p.text for p in passages if LABEL not in p.metadata]
-    turns.append(("user", _question(domain.to_text(state), notes)))
+    text = domain.to_text(state)
+    if isinstance(domain, Drawn):
+        text = f"{text}\n{domain.board_text(state)}"
+    turns.append(("user", _question(text, notes)))
     return Prompt(
         turns=tuple(turns),
         actions=MappingProxyType({key: action for action, key in keys.items()}),

@@ -16,6 +16,8 @@ from trimtab.records import Admission, Prediction, Route
 
 RECENT = 1000
 """Requests over which the spending rule compares confidences."""
+DEPTH = "depth"
+"""Signal of an answer that replaces every answer of the same kind with a smaller one."""
 SAVED_ANSWERS = 20
 """Answers of the expert that unspent money may be saved up for, so that a quiet hour does not
 pay for a burst."""
@@ -151,7 +153,15 @@ class SpendingRule:
 
 
 def most_confident(predictions: Sequence[Prediction]) -> Prediction | None:
-    """Return the prediction with the largest confidence, the earliest of equals."""
-    if not predictions:
-        return None
-    return max(predictions, key=lambda prediction: prediction.confidence or 0.0)
+    """Return the prediction with the largest confidence, the earliest of equals.
+
+    Among predictions with the signal ``DEPTH`` only the deepest count: it saw all that the
+    shallower ones saw, and where it is less sure it has found out why.
+    """
+    if len(predictions) < 2:
+        return predictions[0] if predictions else None
+    deepest = max(prediction.signals.get(DEPTH, 0.0) for prediction in predictions)
+    return max(
+        (p for p in predictions if p.signals.get(DEPTH, deepest) == deepest),
+        key=lambda prediction: prediction.confidence or 0.0,
+    )

@@ -14,6 +14,7 @@ from trimtab.agents.board_gates import entropy, search_features
 from trimtab.agents.board_net import BoardNet
 from trimtab.agents.board_policy import Spending, row_of
 from trimtab.agents.calibration import Gate
+from trimtab.agents.routing import DEPTH
 from trimtab.protocols import ONGOING, AnyDomain
 from trimtab.records import Passage, Prediction
 from trimtab.search.mcts import MCTSConfig, SearchResult, search
@@ -90,7 +91,7 @@ class TreeSearch:
                 "entropy": entropy(shares),
                 "value_gap": features[3],
                 "proven": float(proven),
-                "simulations": float(found.simulations[0]),
+                DEPTH: float(self.config.simulations),
             },
             trace=self._trace(found),
         )

@@ -20,21 +20,16 @@ from trimtab.agents.promise import Promise
 from trimtab.app.audits import Auditor
 from trimtab.app.certificates import CertificateBook
 from trimtab.app.certify import Against, issue
+from trimtab.app.experts import ExpertFactory
 from trimtab.app.fast_path import AskHuman, FastPath
 from trimtab.app.metrics import Metrics
-from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, open_ledger, shipped_bundle
+from trimtab.app.serving import LLM, bundle_servings, open_ledger, shipped_bundles
 from trimtab.errors import InputError
 from trimtab.graphs.ids import new_decision_id
 from trimtab.graphs.nodes import DecideNodes, utc_now
 from trimtab.graphs.serving import Serving
 from trimtab.protocols import Ledger
-from trimtab.records import (
-    Budget,
-    Decision,
-    Mode,
-    Outcome,
-    OutcomeSource,
-)
+from trimtab.records import Budget, Decision, Mode, Outcome, OutcomeSource
 from trimtab.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -47,8 +42,9 @@ class Trimtab:
     Thread-safe. Use it as a context manager, or call :meth:`close`.
 
     Args:
-        bundles: folder of the bundle that answers each domain; the shipped ``assistant`` if
-            neither bundles nor servings are given.
+        bundles: folder of the bundle that answers each domain; its kind decides how.
+        shipped: domains that bundles of trimtab answer; ``assistant`` if neither bundles nor
+            servings nor these are given.
         servings: what answers domains that no bundle makes.
         ledger: where decisions go; ``settings.ledger`` if None.
         expert: makes the agent that stands in for the LLM of a bundle's domain; the LLM of the
@@ -63,6 +59,7 @@ class Trimtab:
         self,
         *,
         bundles: Mapping[str, Path | str] | None = None,
+        shipped: Sequence[str] = (),
         servings: Mapping[str, Serving] | None = None,
         ledger: Ledger | None = None,
         expert: ExpertFactory | None = None,
@@ -75,10 +72,12 @@ class Trimtab:
         self._ask_human = ask_human
         self._swapping = threading.Lock()
         self._llm = LLM(self.settings)
-        if not bundles and not servings:
-            bundles = {"assistant": shipped_bundle("assistant")}
+        if not bundles and not servings and not shipped:
+            shipped = ("assistant",)
         served = bundle_servings(
-            bundles or {}, settings=self.settings, expert=expert or self._llm.agent
+            {**shipped_bundles(shipped), **(bundles or {})},
+            settings=self.settings,
+            expert=expert or self._llm.agent,
         )
         self._owns_ledger = ledger is None
         if ledger is None:

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 
 from trimtab.agents.llm import LLMAgent
 from trimtab.agents.resilience import BreakerState
-from trimtab.app.serving import OncePerDomain
+from trimtab.app.experts import OncePerDomain
 from trimtab.errors import LLMError
 from trimtab.graphs.serving import Serving
 from trimtab.ledger import SqliteLedger

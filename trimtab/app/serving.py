@@ -4,34 +4,31 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 
+from trimtab.agents.ladder import KIND
 from trimtab.agents.llm import LLMAgent, OpenChatModel, open_chat_model, open_recording
 from trimtab.agents.local_llm import EMBEDDED_MODEL
 from trimtab.agents.meta_controller import CheapestFirst
 from trimtab.agents.policy import TextPolicy
 from trimtab.agents.resilience import CircuitBreaker
 from trimtab.agents.routing import PromiseRule, SpendingRule
+from trimtab.app.experts import ExpertFactory, OncePerDomain, price_estimate
 from trimtab.embedding import load_embedder
-from trimtab.errors import EmbedderMissing
+from trimtab.errors import EmbedderMissing, MissingExtra, UnknownDomain
 from trimtab.graphs.serving import FEW_SHOT, Serving
 from trimtab.ledger import SqliteLedger
 from trimtab.pricing import PriceTable, load_prices
-from trimtab.protocols import AnyAgent, AnyDomain, Embedder
+from trimtab.protocols import AnyDomain, Embedder
 from trimtab.release.bundle import LoadedBundle, load
 from trimtab.settings import Settings, make_folder
 
 logger = logging.getLogger(__name__)
-ExpertFactory = Callable[[AnyDomain], AnyAgent]
-
-CHARS_PER_TOKEN = 3
-"""Fewer characters than a token holds on average, so that an estimate errs on the dear side."""
-FEW_SHOT_TOKENS = 40
-REPLY_TOKENS = 32
-REPLY_CPU_S = 2.0
+SHIPPED = ("assistant", "connect_four")
+"""Domains whose bundles come with trimtab."""
 
 
 def open_ledger(path: Path) -> SqliteLedger:
@@ -115,23 +112,52 @@ def bundle_servings(
     """Return what answers each domain, from the bundle that was given for it.
 
     Raises:
-        BundleError: a bundle is incomplete, altered, or of another domain.
+        BundleError: a bundle is incomplete, altered, of another domain, or of a kind that
+            answers no requests.
         EmbedderMissing: the static embedder's weights are not installed.
+        MissingExtra: a game's rules need numba.
     """
-    if not bundles:
-        return {}
-    embedders = load_embedders(settings.models)
     prices = load_prices(settings)
+    loaded = {name: load(Path(folder), domain=name) for name, folder in bundles.items()}
+    texts = any(bundle.spec.get("kind") == KIND for bundle in loaded.values())
+    embedders = load_embedders(settings.models) if texts else {}
     return {
         name: choices_serving(
-            load(Path(folder), domain=name),
-            settings=settings,
-            embedders=embedders,
-            prices=prices,
-            expert=expert,
+            bundle, settings=settings, embedders=embedders, prices=prices, expert=expert
         )
-        for name, folder in bundles.items()
+        if bundle.spec.get("kind") == KIND
+        else _board_serving(bundle, settings=settings, prices=prices, expert=expert)
+        for name, bundle in loaded.items()
     }
+
+
+def shipped_bundles(names: Iterable[str]) -> dict[str, Path]:
+    """Return the folders of bundles that come with trimtab.
+
+    Raises:
+        UnknownDomain: none of that name does.
+    """
+    found = {name: shipped_bundle(name) for name in names}
+    for name in found:
+        if name not in SHIPPED:
+            raise UnknownDomain(
+                f"no bundle of domain={name!r} is shipped; use one of {list(SHIPPED)}, or give "
+                "a bundle of your own"
+            )
+    return found
+
+
+def _board_serving(
+    bundle: LoadedBundle, *, settings: Settings, prices: PriceTable, expert: ExpertFactory
+) -> Serving:
+    try:
+        # numba comes with it: domains of texts must not pay for that
+        from trimtab.app.game_serving import game_serving
+    except ModuleNotFoundError as error:
+        if error.name != "numba":
+            raise
+        raise MissingExtra("numba", "search") from error
+    return game_serving(bundle, settings=settings, prices=prices, expert=expert)
 
 
 def choices_serving(
@@ -149,16 +175,6 @@ def choices_serving(
     domain = policy.domain
     threshold = bundle.bundle.thresholds["accept"]
     model_id = settings.llm_model or EMBEDDED_MODEL
-
-    def expert_price_usd() -> float:
-        return prices.cost(
-            model_id,
-            prompt_tokens=len(domain.instructions) // CHARS_PER_TOKEN + FEW_SHOT * FEW_SHOT_TOKENS,
-            cached_tokens=0,
-            completion_tokens=REPLY_TOKENS,
-            cpu_s=REPLY_CPU_S,
-        )
-
     return Serving(
         domain=domain,
         agents=(policy,),
@@ -167,29 +183,9 @@ def choices_serving(
         spending=SpendingRule(),
         expert=OncePerDomain(expert, domain),
         expert_id=model_id,
-        expert_price_usd=expert_price_usd,
+        expert_price_usd=price_estimate(
+            domain, model_id=model_id, prices=prices, examples=FEW_SHOT
+        ),
         retriever=policy.example_index(),
         bundle_id=bundle.bundle.bundle_id,
     )
-
-
-class OncePerDomain:
-    """Calls a factory once, on first use; safe to call from several threads."""
-
-    def __init__(self, factory: ExpertFactory, domain: AnyDomain) -> None:
-        self._factory = factory
-        self._domain = domain
-        self._lock = threading.Lock()
-        self._agent: AnyAgent | None = None
-
-    @property
-    def opened(self) -> AnyAgent | None:
-        """Return the agent if it is in use already, without opening it."""
-        return self._agent
-
-    def __call__(self) -> AnyAgent:
-        """Return the agent."""
-        with self._lock:
-            if self._agent is None:
-                self._agent = self._factory(self._domain)
-            return self._agent

@@ -19,7 +19,8 @@ from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Promise
 from trimtab.agents.simulated import SimulatedExpert
 from trimtab.app.client import Trimtab
-from trimtab.app.serving import LLM, ExpertFactory, bundle_servings, load_embedders
+from trimtab.app.experts import ExpertFactory
+from trimtab.app.serving import LLM, bundle_servings, load_embedders
 from trimtab.bench.choices_data import ChoicesTable, shipped_table, user_table
 from trimtab.bench.refusal_figures import cold_measures, refusal_measures
 from trimtab.bench.result import Bar, bench_result

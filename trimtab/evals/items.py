@@ -104,6 +104,8 @@ class Words:
             return None
         if outcome.reference == NEITHER:
             return 0.0 if action in _candidates(decision) else None
+        if words is not None and outcome.source == "solver":
+            return float(words in outcome.reference.split())
         if words is not None:
             return float(words == outcome.reference)
         return 0.0 if outcome.reference in self._actions else None

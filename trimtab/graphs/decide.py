@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from langgraph.graph import END, START, StateGraph
@@ -12,7 +12,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Checkpointer
 
-from trimtab.errors import LedgerError, TrimtabError
+from trimtab.errors import ConfigError, LedgerError, TrimtabError
 from trimtab.graphs.channels import (
     DecideChannels,
     NextChannel,
@@ -22,6 +22,7 @@ from trimtab.graphs.channels import (
 )
 from trimtab.graphs.events import event, is_streamed
 from trimtab.graphs.nodes import DecideNodes, Node, Update
+from trimtab.graphs.serving import Serving
 from trimtab.graphs.state import DecideContext, DecideInput, DecideState
 from trimtab.records import decision_to_json
 
@@ -37,7 +38,7 @@ DESCRIPTIONS = {
     "reset": "Clears the channels, checks the request, draws the audit.",
     "meta_controller": "Chooses the next small model, cheapest first, or stops.",
     "retrieve": "Fetches labelled examples for an agent that reads context.",
-    "policy": "Small text models: exact cache, static embeddings, MiniLM.",
+    "policy": "The domain's own small models: text tiers, or a net without search.",
     "route": "Shows the small models' answer, or sends the request to the expert.",
     "llm": "Asks the LLM behind the OpenAI-compatible API.",
     "human": "Stops and asks a person.",
@@ -52,6 +53,12 @@ SUCCESSORS = {
     "llm": ("record",),
     "human": ("record",),
 }
+AGENTS = {
+    "policy": DESCRIPTIONS["policy"],
+    "mcts": "A tree search that the net guides.",
+    "mcts_600": "The same search with 600 simulations.",
+}
+"""What is known of agents by name; others are described by their domains."""
 
 
 def build(
@@ -68,7 +75,11 @@ def build(
         resumable: take the channels of a half-finished decision as input and enter at their
             ``enter`` node, as the SDK does to escalate; otherwise the input is a
             :class:`DecideInput`.
+
+    Raises:
+        ConfigError: an agent has the name of another step.
     """
+    agents = small_models(nodes.servings)
 
     def reset(state: DecideChannels, runtime: Runtime[DecideContext]) -> Update:
         # the engine passes None where the caller gives no context
@@ -86,7 +97,7 @@ def build(
     actions: dict[str, Node] = {
         "meta_controller": nodes.meta_controller,
         "retrieve": nodes.retrieve,
-        "policy": nodes.agent("policy"),
+        **{name: nodes.agent(name) for name in agents},
         "route": nodes.route,
         "llm": nodes.llm,
         "human": nodes.human,
@@ -94,17 +105,48 @@ def build(
     }
     graph.add_node("reset", reset, metadata={"description": DESCRIPTIONS["reset"]})
     for name, action in actions.items():
-        graph.add_node(
-            name, telling(name, action, nodes), metadata={"description": DESCRIPTIONS[name]}
-        )
+        described = agents.get(name) or DESCRIPTIONS[name]
+        graph.add_node(name, telling(name, action, nodes), metadata={"description": described})
     if resumable:
-        graph.add_conditional_edges(START, entry, list(DESCRIPTIONS))
+        graph.add_conditional_edges(START, entry, ["reset", *actions])
     else:
         graph.add_edge(START, "reset")
-    for name, successors in SUCCESSORS.items():
-        graph.add_conditional_edges(name, follow, list(successors))
+    for name, following in successors(agents).items():
+        graph.add_conditional_edges(name, follow, list(following))
     graph.add_edge("record", END)
     return graph.compile(checkpointer=checkpointer, name="decide")
+
+
+def small_models(servings: Mapping[str, Serving]) -> dict[str, str]:
+    """Return the description of each agent that is a node, by name, in the order of the domains.
+
+    Raises:
+        ConfigError: an agent has the name of another step.
+    """
+    domains: dict[str, list[str]] = {}
+    for domain, serving in servings.items():
+        for agent in serving.agents:
+            domains.setdefault(agent.name, []).append(domain)
+    for name in domains:
+        if name in DESCRIPTIONS and name not in AGENTS:
+            raise ConfigError(
+                f"agent {name!r} of domain {domains[name][0]!r} has the name of a step of the "
+                f"graph; give it another than {sorted(set(DESCRIPTIONS) - set(AGENTS))}"
+            )
+    return {
+        name: AGENTS.get(name, f"The agent {name} of {', '.join(found)}.")
+        for name, found in domains.items()
+    }
+
+
+def successors(agents: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Return the nodes that may follow each one, with these agents in the place of ``policy``."""
+    names = tuple(agents)
+    edges: dict[str, tuple[str, ...]] = {}
+    for node, following in SUCCESSORS.items():
+        after = tuple(n for name in following for n in (names if name == "policy" else (name,)))
+        edges |= dict.fromkeys(names, after) if node == "policy" else {node: after}
+    return edges
 
 
 class TellingNode(Protocol):

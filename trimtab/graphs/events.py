@@ -34,7 +34,7 @@ def event(node: str, update: Update, *, canonical: Canonical) -> Event:
         update: the channels that it changed.
         canonical: words an answer of the domain.
     """
-    return {"node": node, **_TELLERS[node](update, canonical)}
+    return {"node": node, **_TELLERS.get(node, _prediction)(update, canonical)}
 
 
 def _reset(update: Update, canonical: Canonical) -> Event:
@@ -107,13 +107,11 @@ def _record(update: Update, canonical: Canonical) -> Event:
     }
 
 
+# every other node is an agent
 _TELLERS: dict[str, Callable[[Update, Canonical], Event]] = {
     "reset": _reset,
     "meta_controller": _meta_controller,
     "retrieve": _retrieve,
-    "policy": _prediction,
-    "llm": _prediction,
-    "human": _prediction,
     "route": _route,
     "record": _record,
 }

@@ -162,7 +162,12 @@ class DecideNodes:
 
         def run(state: DecideState) -> Update:
             serving = self.serving(state["domain"])
-            agent = next(agent for agent in serving.agents if agent.name == name)
+            agent = next((agent for agent in serving.agents if agent.name == name), None)
+            if agent is None:
+                raise InputError(
+                    f"domain={state['domain']!r} has no agent {name!r}; go on with one of "
+                    f"{[agent.name for agent in serving.agents]}"
+                )
             prediction = _predict(agent, serving.domain, state)
             return {"predictions": [prediction_to_json(prediction)], "next": "meta_controller"}
 

@@ -1,0 +1,68 @@
+"""Outcomes by a domain's own truth: games whose every move a solver can judge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+
+from trimtab.errors import IllegalAction, TruthUnknown
+from trimtab.ledger import REDACTED
+from trimtab.protocols import AnyDomain, Ledger
+from trimtab.records import Decision, Outcome
+
+
+def resolve_by_solver(
+    ledger: Ledger, domain: AnyDomain, decisions: Iterable[Decision]
+) -> list[Outcome]:
+    """Write what the domain's truth says of every decision, durably, and return the outcomes.
+
+    Each outcome names all right answers, so that the answers that were not shown are judged too.
+    Decisions whose truth is not known, and redacted ones, get no outcome.
+
+    Args:
+        ledger: holds the decisions.
+        domain: theirs; its ``check`` solves the state.
+        decisions: to be judged.
+
+    Raises:
+        LedgerError: the ledger does not hold one of them.
+    """
+    told = [_judged(domain, decision) for decision in decisions if decision.state != REDACTED]
+    outcomes = [outcome for outcome in told if outcome is not None]
+    written: list[Future[int]] = [ledger.resolve(outcome) for outcome in outcomes]
+    for future in written:
+        future.result()
+    return outcomes
+
+
+def right_answers(domain: AnyDomain, state: object) -> list[str]:
+    """Return the canonical words of every legal answer that the domain's truth calls right.
+
+    Raises:
+        TruthUnknown: the domain does not know it.
+    """
+    return [
+        domain.canonical(action)
+        for action in domain.legal_actions(state)
+        if domain.check(state, action) == 1.0
+    ]
+
+
+def _judged(domain: AnyDomain, decision: Decision) -> Outcome | None:
+    try:
+        right = right_answers(domain, domain.from_text(decision.state))
+    except TruthUnknown:
+        return None
+    return Outcome(
+        decision_id=decision.decision_id,
+        reward=float(_spelled(domain.canonical, decision.action) in right),
+        source="solver",
+        reference=" ".join(right),
+    )
+
+
+def _spelled(canonical: Callable[[int | str], str], action: int | str) -> str:
+    try:
+        return canonical(action)
+    except IllegalAction:
+        return ""
