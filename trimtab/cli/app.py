@@ -17,7 +17,7 @@ import typer
 import trimtab
 from trimtab.cli.bench import bench_app
 from trimtab.cli.bench_cascade import cascade
-from trimtab.cli.bench_games import connect_four, game24, solver
+from trimtab.cli.bench_games import connect_four, game24, rave, solver
 from trimtab.cli.bench_retrieval import index, retrieval
 from trimtab.cli.bench_search import search
 from trimtab.cli.bench_stream import stream
@@ -28,6 +28,7 @@ from trimtab.cli.label import label
 from trimtab.cli.ledger import ledger_app
 from trimtab.cli.llm import llm_app, record
 from trimtab.cli.output import console, emit
+from trimtab.cli.play import play_app
 from trimtab.cli.puzzles import puzzles, trainer
 from trimtab.cli.report import report
 from trimtab.cli.setup import setup_app
@@ -51,6 +52,7 @@ bench_app.command()(puzzles)
 bench_app.command()(solver)
 bench_app.command()(connect_four)
 bench_app.command()(game24)
+bench_app.command()(rave)
 train_app.command("trm")(trainer("trm"))
 train_app.command("hrm")(trainer("hrm"))
 train_app.command("plain")(trainer("plain"))
@@ -61,6 +63,7 @@ app.add_typer(corpus_app, name="corpus")
 app.add_typer(data_app, name="data")
 app.add_typer(ledger_app, name="ledger")
 app.add_typer(llm_app, name="llm")
+app.add_typer(play_app, name="play")
 app.add_typer(threads_app, name="threads")
 app.add_typer(train_app, name="train")
 app.command()(demo)
