@@ -68,12 +68,12 @@ def hex_rules(size: int) -> HexRules:
     """
     full = np.uint64((1 << size * size) - 1)
 
-    @numba.njit
+    @numba.njit()
     def legal_mask(state: Words) -> np.uint64:
         free = full & ~(state[0] | state[1])
         return np.uint64(0) if state[2] & WON else free
 
-    @numba.njit
+    @numba.njit()
     def play(state: Words, action: int, out: Words) -> None:
         second = state[2] & SECOND
         stone = np.uint64(1) << np.uint64(action)
@@ -91,11 +91,11 @@ def hex_rules(size: int) -> HexRules:
         if joins(group, size, second != np.uint64(0)):
             out[2] |= WON
 
-    @numba.njit
+    @numba.njit()
     def result(state: Words) -> float:
         return -1.0 if state[2] & WON else ONGOING
 
-    @numba.njit
+    @numba.njit()
     def observe(state: Words, out: Array) -> None:
         second = state[2] & SECOND
         mover = state[1] if second else state[0]
