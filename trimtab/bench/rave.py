@@ -24,6 +24,8 @@ from trimtab.stats import interval
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 FIRST = FACTORS.index(2.0)
+MARGIN = 0.1
+"""How far from a half the scores must reach on both sides, lest the range cuts an interval off."""
 RESAMPLES = 2000
 BAR = 2.0
 _SEEDS = 1 << 62
@@ -56,10 +58,10 @@ def run(
 ) -> dict[str, Any]:
     """Return, by game and simulations n, the factor k at which UCT with k n scores a half.
 
-    Factors are doubled from 2 while RAVE scores more than a half, or halved while it scores less,
-    from 1/4 to 8; between those played, log k is interpolated. A factor beyond the range is given
-    as its end. Games come in pairs from one random opening with the sides swapped, and pairs are
-    resampled for the intervals. ``hex_5`` and so on are geometric means over the simulations.
+    Factors are doubled from 2 until RAVE scores .4 or less, and halved until it scores .6 or more,
+    between 1/4 and 8; log k is interpolated. What lies beyond is given as 1/4 or as 8. Games come
+    in pairs from one random opening with the sides swapped, and pairs are resampled for the
+    intervals. ``hex_5`` and so on are geometric means over the simulations.
 
     Args:
         sizes: of Hex boards.
@@ -139,12 +141,22 @@ def _scores(
     """Return RAVE's mean scores `[G]` of pairs, for each factor that had to be played."""
     rave = replace(match.rave, simulations=n)
     scores: dict[float, NDArray[np.float64]] = {}
-    index = FIRST
-    while 0 <= index < len(FACTORS) and FACTORS[index] not in scores:
+
+    def play(index: int) -> float:
         k = FACTORS[index]
         uct = replace(match.uct, simulations=round(k * n))
         scores[k] = np.array([_pair(match, rave, uct, rng) for _ in range(pairs)])
-        index += 1 if scores[k].mean() > 0.5 else -1
+        return float(scores[k].mean())
+
+    first = play(FIRST)
+    index, score = FIRST, first
+    while score > 0.5 - MARGIN and index + 1 < len(FACTORS):
+        index += 1
+        score = play(index)
+    index, score = FIRST, first
+    while score < 0.5 + MARGIN and index > 0:
+        index -= 1
+        score = play(index)
     return scores
 
 
