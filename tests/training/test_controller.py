@@ -1,5 +1,7 @@
 """Fitted backward induction on recorded steps whose best policy is known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -143,6 +145,12 @@ def test_signals_are_read_only_of_many_questions() -> None:
         )
         judged = fit_judge(steps, trails=[0b01], rng=np.random.default_rng(0))
         assert judged.model.reads_signals is read
+
+
+def test_signals_are_read_by_the_inductions_that_measure_too() -> None:
+    few = independent([0.5, 0.9], usd=[1.0, 2.0], n=1500)
+    steps = replace(few, signals=np.ones((1, 2, few.n)))
+    assert _fit(steps, 0.1).trail.shape == (few.n,)
 
 
 def test_ridge_out_of_fold_is_ridge_fitted_without_the_fold() -> None:

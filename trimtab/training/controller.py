@@ -67,15 +67,24 @@ def fit_judge(
     rng: np.random.Generator,
     folds: int = FOLDS,
     ridge: float = RIDGE,
+    signals: bool | None = None,
 ) -> Judged:
     """Return the judgements of these trails, fitted and cross-fitted on recorded steps.
+
+    Args:
+        steps: training questions.
+        trails: bit sets; the empty one needs no judgement.
+        rng: draws the folds.
+        folds: their number.
+        ridge: penalty on each weight but the intercept's.
+        signals: whether the answers' signals are read; from ``SIGNALS_FROM`` questions on if None.
 
     Raises:
         ConfigError: fewer questions than folds.
     """
     if steps.n < folds:
         raise ConfigError(f"{steps.n} training questions are fewer than {folds} folds; give more")
-    seen = see(steps, signals=steps.n >= SIGNALS_FROM)
+    seen = see(steps, signals=steps.n >= SIGNALS_FROM if signals is None else signals)
     # drawn, not taken in order: the questions of a table are ordered
     fold = rng.permutation(np.arange(steps.n) % folds).astype(np.int64)
     exact = sum(1 << steps.index(name) for name in steps.exact)
@@ -142,26 +151,32 @@ def fit_values(
     for fold in range(int(judged.folds.max()) + 1):
         rest, part = np.flatnonzero(judged.folds != fold), np.flatnonzero(judged.folds == fold)
         without = steps.take(rest)
-        apart = fit_judge(without, trails=tuple(judged.shown), rng=rng, folds=INNER_FOLDS)
+        apart = fit_judge(
+            without,
+            trails=tuple(judged.shown),
+            rng=rng,
+            folds=INNER_FOLDS,
+            # fewer questions, but they are judged by what the others are judged by
+            signals=judged.model.reads_signals,
+        )
         choice = _induce(without, apart, price, ridge=ridge).choices(judged.seen.take(part))
         likeliest = {trail: places[part] for trail, places in judged.shown.items()}
         for place in range(len(price)):
             chosen = {trail: of_trail[:, place] for trail, of_trail in choice.items()}
             trails[part, place], shown[part, place] = walk(chosen, likeliest, len(part))
+    cascades = policy.cascades(judged, lambdas)
     return [
-        Fitted(
-            cascade=ValueCascade(
-                judge=judged.model,
-                prices=judged.prices,
-                value_of_usd=value,
-                further=policy.further,
-                gains={trail: w[:, place] for trail, w in policy.weights.items()},
-            ),
-            trail=trails[:, place],
-            shown=shown[:, place],
-        )
-        for place, value in enumerate(lambdas)
+        Fitted(cascade=cascade, trail=trails[:, place], shown=shown[:, place])
+        for place, cascade in enumerate(cascades)
     ]
+
+
+def fit_cascades(
+    steps: RecordedSteps, judged: Judged, *, lambdas: Sequence[float], ridge: float = RIDGE
+) -> list[ValueCascade]:
+    """Return the controller of each λ alone, for those who measure it on other questions."""
+    price = np.asarray(lambdas, dtype=np.float64)
+    return _induce(steps, judged, price, ridge=ridge).cascades(judged, lambdas)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +198,19 @@ class _Policy:
             gains = (x @ w.reshape(len(w), -1)).reshape(len(x), *w.shape[1:])
             found[trail], _ = _decide(gains, trail, self.further[trail], self.judge, seen)
         return found
+
+    def cascades(self, judged: Judged, lambdas: Sequence[float]) -> list[ValueCascade]:
+        """Return the cascade of each λ."""
+        return [
+            ValueCascade(
+                judge=judged.model,
+                prices=judged.prices,
+                value_of_usd=value,
+                further=self.further,
+                gains={trail: w[:, place] for trail, w in self.weights.items()},
+            )
+            for place, value in enumerate(lambdas)
+        ]
 
 
 def _induce(steps: RecordedSteps, judged: Judged, price: Floats, *, ridge: float) -> _Policy:
