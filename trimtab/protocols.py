@@ -139,6 +139,21 @@ class MetaController(Protocol):
         ...
 
 
+@runtime_checkable
+class AnsweringController(MetaController, Protocol):
+    """A meta-controller that also judges whose answer of a trail to show.
+
+    Laws: pure; the prediction is one of the trail's; agents that the trail lacks change nothing.
+    """
+
+    def answer(self, trail: Sequence[Prediction]) -> tuple[Prediction, float]:
+        """Return the prediction to show and the probability that it is right.
+
+        Raises ``InputError`` for an empty trail.
+        """
+        ...
+
+
 class RoutingRule(Protocol):
     """Decides whether an answer is shown or the expert is asked; never sees the truth."""
 

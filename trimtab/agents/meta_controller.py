@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from trimtab.agents.cascades import ValueCascade
 from trimtab.agents.trail_features import agreements
-from trimtab.agents.trail_model import Seen, best_answer
+from trimtab.agents.trail_model import Seen, TrailModel, best_answer
 from trimtab.domains.tables import Codes, answer_codes
 from trimtab.errors import IllegalAction, InputError
 from trimtab.records import Budget, Prediction, Step
+
+Canonical = Callable[[int | str], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceilings:
+    """What one prediction of an agent costs at most, where that is known; a budget counts on it.
+
+    Attributes:
+        usd: US dollars by agent; its expected price where it is missing.
+        seconds: by agent; unknown where it is missing.
+    """
+
+    usd: Mapping[str, float] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
+UNKNOWN = Ceilings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +60,64 @@ class CheapestFirst:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrailReader:
+    """Reads a trail of predictions as the fitted controllers do: a bit set, and a table of one.
+
+    Attributes:
+        judge: whose steps are the agents, by name.
+        canonical: the one spelling of an answer, as the domain's; what it refuses with
+            ``IllegalAction`` counts as no answer and agrees with nothing.
+    """
+
+    judge: TrailModel
+    canonical: Canonical
+
+    def read(self, trail: Sequence[Prediction]) -> tuple[int, Seen]:
+        """Return which steps ran, and what they say.
+
+        Raises:
+            InputError: an agent is none of the steps, or ran twice.
+        """
+        names = self.judge.names
+        answers: list[list[str | None]] = [[None] for _ in names]
+        signals = np.zeros((1, len(names), 1))
+        ran = 0
+        for prediction in trail:
+            place = self.place(prediction.agent)
+            if ran >> place & 1:
+                raise InputError(f"the trail holds {prediction.agent!r} twice; an agent runs once")
+            ran |= 1 << place
+            answers[place] = [self._answer(prediction)]
+            signals[0, place] = np.log1p(prediction.usage.completion_tokens)
+        codes: Codes = answer_codes(answers)
+        kept = signals if self.judge.reads_signals else signals[:0]
+        return ran, Seen(codes, agreements(codes), kept)
+
+    def place(self, name: str) -> int:
+        """Return the bit of an agent; raises ``InputError`` for one that is no step."""
+        names = self.judge.names
+        if name not in names:
+            raise InputError(f"agent {name!r} is no step of the controller; use {list(names)}")
+        return names.index(name)
+
+    def predicted_by(self, step: int, trail: Sequence[Prediction]) -> Prediction:
+        """Return the prediction of a step that ran."""
+        return next(one for one in trail if one.agent == self.judge.names[step])
+
+    def started(self, trail: Sequence[Prediction]) -> tuple[int, Seen]:
+        """Return :meth:`read` of a trail whose answer is to be shown; none is an ``InputError``."""
+        if not trail:
+            raise InputError("the trail is empty; run an agent before an answer is shown")
+        return self.read(trail)
+
+    def _answer(self, prediction: Prediction) -> str | None:
+        try:
+            return self.canonical(prediction.action)
+        except IllegalAction:
+            return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ValueOfComputation:
     """Runs the agent whose answer is expected to gain most over its price, while any gains.
 
@@ -52,12 +128,13 @@ class ValueOfComputation:
 
     Attributes:
         cascade: what was fitted on recorded answers.
-        canonical: the one spelling of an answer, as the domain's; what it refuses with
-            ``IllegalAction`` counts as no answer and agrees with nothing.
+        canonical: see :class:`TrailReader`.
+        ceilings: what the agents cost at most.
     """
 
     cascade: ValueCascade
-    canonical: Callable[[int | str], str]
+    canonical: Canonical
+    ceilings: Ceilings = UNKNOWN
 
     def next(self, trail: Sequence[Prediction], remaining: Sequence[str], budget: Budget) -> Step:
         """Return the agent with the largest expected gain, or None where none gains.
@@ -69,19 +146,21 @@ class ValueOfComputation:
         Raises:
             InputError: an agent is none of the cascade's steps, or ran twice.
         """
-        ran, seen = self._read(trail)
-        names = self.cascade.judge.names
-        places = [self._place(name) for name in remaining]
+        judge = self.cascade.judge
+        ran, seen = self._reader.read(trail)
+        names = judge.names
+        places = [self._reader.place(name) for name in remaining]
         prices = {names[m]: float(self.cascade.prices[m]) for m in places}
-        if ran not in self.cascade.gains or self.cascade.judge.sure(ran, seen)[0]:
+        if ran not in self.cascade.gains or judge.sure(ran, seen)[0]:
             return Step(agent=None, prices=prices)
-        expected = self.cascade.judge.features(ran, seen)[0] @ self.cascade.gains[ran]
+        expected = judge.features(ran, seen)[0] @ self.cascade.gains[ran]
         gains = {
             names[m]: float(gain)
             for m, gain in zip(self.cascade.further[ran], expected, strict=True)
             if m in places
         }
-        payable = affordable({name: prices[name] for name in gains}, trail, budget)
+        fitting = {name: prices[name] for name in gains}
+        payable = affordable(fitting, trail, budget, self.ceilings)
         best = max(payable, key=gains.__getitem__, default=None)
         if best is None or (trail and gains[best] <= 0.0):
             return Step(agent=None, gains=gains, prices=prices)
@@ -93,57 +172,37 @@ class ValueOfComputation:
         Raises:
             InputError: nothing ran, or what ran cannot be judged.
         """
-        ran, seen = self._read(trail)
-        if not ran:
-            raise InputError("the trail is empty; run an agent before an answer is shown")
+        ran, seen = self._reader.started(trail)
         q = self.cascade.judge.judge(ran, seen)
         step, probability = best_answer(q, ran, self.cascade.prices)
-        name = self.cascade.judge.names[int(step[0])]
-        shown = next(prediction for prediction in trail if prediction.agent == name)
-        return shown, float(probability[0])
+        return self._reader.predicted_by(int(step[0]), trail), float(probability[0])
 
-    def _read(self, trail: Sequence[Prediction]) -> tuple[int, Seen]:
-        """Return the trail as a bit set, and what it says as a table of one question."""
-        names = self.cascade.judge.names
-        answers: list[list[str | None]] = [[None] for _ in names]
-        signals = np.zeros((1, len(names), 1))
-        ran = 0
-        for prediction in trail:
-            place = self._place(prediction.agent)
-            if ran >> place & 1:
-                raise InputError(f"the trail holds {prediction.agent!r} twice; an agent runs once")
-            ran |= 1 << place
-            answers[place] = [self._answer(prediction)]
-            signals[0, place] = np.log1p(prediction.usage.completion_tokens)
-        codes: Codes = answer_codes(answers)
-        kept = signals if self.cascade.judge.reads_signals else signals[:0]
-        return ran, Seen(codes, agreements(codes), kept)
-
-    def _answer(self, prediction: Prediction) -> str | None:
-        try:
-            return self.canonical(prediction.action)
-        except IllegalAction:
-            return None
-
-    def _place(self, name: str) -> int:
-        names = self.cascade.judge.names
-        if name not in names:
-            raise InputError(f"agent {name!r} is no step of the controller; use {list(names)}")
-        return names.index(name)
+    @property
+    def _reader(self) -> TrailReader:
+        return TrailReader(judge=self.cascade.judge, canonical=self.canonical)
 
 
 def affordable(
-    prices: Mapping[str, float], trail: Sequence[Prediction], budget: Budget
+    prices: Mapping[str, float],
+    trail: Sequence[Prediction],
+    budget: Budget,
+    ceilings: Ceilings = UNKNOWN,
 ) -> tuple[str, ...]:
     """Return the agents that the rest of a budget pays for, in their order."""
     spent = sum(prediction.usage.cost_usd for prediction in trail)
     seconds = sum(prediction.usage.latency_s for prediction in trail)
-    # something has to be shown: no limit in seconds keeps the first agent from answering
-    used_up = (budget.calls is not None and len(trail) >= budget.calls) or (
-        budget.seconds is not None and bool(trail) and seconds >= budget.seconds
-    )
-    if used_up:
+    if budget.calls is not None and len(trail) >= budget.calls:
         return ()
-    return tuple(
-        name for name, usd in prices.items() if budget.usd is None or spent + usd <= budget.usd
-    )
+
+    def fits(name: str) -> bool:
+        most = ceilings.usd.get(name, prices[name])
+        if budget.usd is not None and spent + most > budget.usd:
+            return False
+        if budget.seconds is None:
+            return True
+        if name in ceilings.seconds:
+            return seconds + ceilings.seconds[name] <= budget.seconds
+        # something has to be shown: what may take any time is run first or not at all
+        return not trail or seconds < budget.seconds
+
+    return tuple(name for name in prices if fits(name))
