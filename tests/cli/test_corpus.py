@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from tests.loopback import Reply, Script, serving
 from tests.rag.feeds import arxiv_entry, atom, feed, paged, pdf
 from trimtab.cli.corpus import corpus_app
-from trimtab.errors import RetrievalError, SourceError
+from trimtab.errors import InputError, RetrievalError, SourceError
 
 runner = CliRunner()
 PAPERS = [
@@ -62,8 +62,29 @@ def test_people_see_numbered_sources(tmp_path: Path) -> None:
 
 
 def test_no_corpus_is_an_error_with_a_remedy() -> None:
-    for command in (["stats"], ["search", "x"]):
+    for command in (["stats"], ["search", "x", "--corpus", "nowhere"]):
         assert isinstance(_run(*command).exception, RetrievalError)
+
+
+def test_who_keeps_no_papers_searches_those_of_trimtab(tmp_path: Path, home: Path) -> None:
+    arguments = ("-k", "1", "--embedder", "wordllama")
+    done = _run("search", "router conformal prediction reasoning model", *arguments)
+    assert "you keep no papers yet" in done.stderr
+    document = _printed(done)
+    [passage] = document["passages"]
+    assert passage["metadata"]["paper"] == "2505.19970"
+    assert passage["metadata"]["section"] == "summary"
+    assert Path(document["folder"]).parent == home / "shipped-papers"
+    _imported(tmp_path)
+    assert _printed(_run("search", "2505.19970", *arguments))["folder"] == str(home / "corpus")
+    asked = _run("search", "2505.19970", "--shipped", *arguments)
+    assert "you keep no papers yet" not in asked.stderr
+    assert _printed(asked)["passages"][0]["metadata"]["paper"] == "2505.19970"
+
+
+def test_one_search_asks_one_corpus(tmp_path: Path) -> None:
+    done = _run("search", "x", "--shipped", "--corpus", str(tmp_path))
+    assert isinstance(done.exception, InputError)
 
 
 def _fetch(script: Script, *arguments: str) -> Result:

@@ -91,3 +91,11 @@ def test_a_wrong_line_names_line_field_and_value(
 def test_another_kind_of_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="jsonl"):
         list(read_papers(tmp_path / "papers.csv"))
+
+
+def test_a_summary_takes_the_place_of_the_abstract_and_is_marked(tmp_path: Path) -> None:
+    row = {"arxiv_id": "2505.12028", "title": "t", "summary": " In other words. "}
+    [paper] = read_papers(_write(tmp_path / "p.jsonl", row))
+    assert (paper.abstract, paper.summarised) == ("In other words.", True)
+    [paper] = read_papers(_write(tmp_path / "q.jsonl", {**row, "abstract": "a"}))
+    assert (paper.abstract, paper.summarised) == ("a", False)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
 
 from trimtab.cli.output import console, emit
+from trimtab.errors import InputError
 from trimtab.protocols import Embedder
 from trimtab.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from trimtab.rag.corpus import Corpus
 
 corpus_app = typer.Typer(help="Keep papers, and search them.", no_args_is_help=True)
 
@@ -178,24 +184,29 @@ def search(
     mode: Annotated[
         Literal["hybrid", "rrf", "dense", "bm25"], typer.Option(help="How to find.")
     ] = "hybrid",
+    shipped: Annotated[
+        bool, typer.Option("--shipped", help="The papers of trimtab; also where you keep none.")
+    ] = False,
     corpus: Folder = None,
+    embedder: EmbedderName = None,
     as_json: Json = False,
 ) -> None:
     """Show the passages nearest to a query, with their papers."""
-    from trimtab.rag.corpus import Corpus, paper_filter
+    from trimtab.rag.corpus import paper_filter
     from trimtab.rag.hybrid import HybridConfig
 
-    settings = load_settings()
-    with Corpus(_folder(corpus, settings), create=False) as kept:
-        embedder = _embedder(kept.embedder_name, None, settings)
-        with kept.open_index(embedder) as index:
-            retriever = kept.retriever(
-                index,
-                embedder,
-                config=HybridConfig(mode=mode),
-                where=paper_filter(category=category, since=since, until=until),
-            )
-            passages = retriever.retrieve(query, k=k)
+    with (
+        _searched(corpus, shipped, embedder, load_settings()) as (kept, chosen),
+        kept.open_index(chosen) as index,
+    ):
+        retriever = kept.retriever(
+            index,
+            chosen,
+            config=HybridConfig(mode=mode),
+            where=paper_filter(category=category, since=since, until=until),
+        )
+        passages = retriever.retrieve(query, k=k)
+        folder = str(kept.folder)
     if as_json:
         found = [
             {
@@ -206,7 +217,8 @@ def search(
             }
             for passage in passages
         ]
-        emit({"query": query, "mode": mode, "passages": found}, schema="trimtab.search/1")
+        document = {"query": query, "mode": mode, "folder": folder, "passages": found}
+        emit(document, schema="trimtab.search/1")
         return
     for number, passage in enumerate(passages, start=1):
         facts = passage.metadata
@@ -221,6 +233,31 @@ def search(
 
 def _folder(corpus: Path | None, settings: Settings) -> Path:
     return corpus or settings.home / "corpus"
+
+
+@contextmanager
+def _searched(
+    corpus: Path | None, shipped: bool, wanted: str | None, settings: Settings
+) -> Iterator[tuple[Corpus, Embedder]]:
+    """Open the corpus to search and its embedder; who keeps no papers searches those of trimtab."""
+    from trimtab.datasets.shipped_papers import open_shipped_corpus, shipped_papers
+    from trimtab.rag.corpus import PAPERS, Corpus
+
+    if shipped and corpus is not None:
+        raise InputError(f"corpus={str(corpus)!r} and shipped name two corpora; give one of them")
+    own = _folder(corpus, settings)
+    if shipped or (corpus is None and not (own / PAPERS).is_file()):
+        if not shipped:
+            console.print(
+                f"[dim]you keep no papers yet (trimtab corpus import|fetch); these are the "
+                f"{len(shipped_papers())} of trimtab[/dim]"
+            )
+        chosen = _embedder(None, wanted, settings)
+        with open_shipped_corpus(settings.home, chosen) as kept:
+            yield kept, chosen
+        return
+    with Corpus(own, create=False) as kept:
+        yield kept, _embedder(kept.embedder_name, wanted, settings)
 
 
 def _embedder(made_by: str | None, wanted: str | None, settings: Settings) -> Embedder:

@@ -1,8 +1,9 @@
 """Papers from files of one JSON object per line: our own form, or that of arXiv's public dump.
 
 Ours has ``arxiv_id, title, abstract`` and may have ``version, authors, categories, published,
-updated``; the dump has ``id, title, abstract, authors, categories, update_date``, with authors and
-categories as one text each.
+updated``; a ``summary`` in the place of the abstract says that the words are not the authors'. The
+dump has ``id, title, abstract, authors, categories, update_date``, with authors and categories as
+one text each.
 """
 
 from __future__ import annotations
@@ -33,17 +34,19 @@ def read_papers(path: Path) -> Iterator[Paper]:
 
 
 def _paper(row: Mapping[str, Any]) -> Paper:
+    summarised = "summary" in row and "abstract" not in row
     field = "arxiv_id" if "arxiv_id" in row else "id"
     arxiv_id, version = split_version(_text(row, field))
     return Paper(
         arxiv_id=arxiv_id,
         title=one_line(_text(row, "title")),
-        abstract=_text(row, "abstract").strip(),
+        abstract=_text(row, "summary" if summarised else "abstract").strip(),
         version=version or _version(row.get("version")),
         authors=_names(row, "authors", separator=","),
         categories=_names(row, "categories", separator=" "),
         published=_optional(row, "published"),
         updated=_optional(row, "updated" if field == "arxiv_id" else "update_date"),
+        summarised=summarised,
     )
 
 

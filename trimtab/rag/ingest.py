@@ -20,6 +20,7 @@ from trimtab.rag.papers import Paper, one_line, paper_to_json
 from trimtab.rag.passage_index import Entry, PassageIndex
 
 ABSTRACT = "abstract"
+SUMMARY = "summary"
 _GROUP = 32  # papers embedded and stored at once
 _ABSTRACT_WHOLE = ChunkConfig(method="section", max_chars=2_000)
 
@@ -66,7 +67,9 @@ def passages(sections: Sequence[Section], config: ChunkConfig) -> list[Chunk]:
     return [
         piece
         for section in sections
-        for piece in chunk([section], _ABSTRACT_WHOLE if section.name == ABSTRACT else config)
+        for piece in chunk(
+            [section], _ABSTRACT_WHOLE if section.name in (ABSTRACT, SUMMARY) else config
+        )
     ]
 
 
@@ -81,8 +84,9 @@ def _entries(
     """Return every passage of the papers, and whether it is its paper's first."""
     cut: list[tuple[Paper, int, Chunk]] = []
     for paper in papers:
-        sections = (Section(name=ABSTRACT, text=paper.abstract), *paper.sections)
-        cut += [(paper, number, piece) for number, piece in enumerate(passages(sections, config))]
+        first = Section(name=SUMMARY if paper.summarised else ABSTRACT, text=paper.abstract)
+        pieces = passages((first, *paper.sections), config)
+        cut += [(paper, number, piece) for number, piece in enumerate(pieces)]
     texts = [embedding_text(one_line(paper.title), piece.text) for paper, _, piece in cut]
     vectors = embedder.embed(texts)
     return [

@@ -25,13 +25,14 @@ class Paper:
     Attributes:
         arxiv_id: without version, ``2505.12028`` or ``math.CO/0601001``.
         title: in one line.
-        abstract: as the authors wrote it, or a summary; not empty.
+        abstract: as the authors wrote it, or a summary of it; not empty.
         version: from 1.
         authors: names in order.
         categories: arXiv's, the primary one first.
         published: ``YYYY-MM-DD``, or ``YYYY`` where only the year is known.
         updated: likewise, of this version.
         sections: the full text, where it was fetched.
+        summarised: the abstract is a summary in words that are not the authors'.
     """
 
     arxiv_id: str
@@ -43,6 +44,7 @@ class Paper:
     published: str | None = None
     updated: str | None = None
     sections: tuple[Section, ...] = ()
+    summarised: bool = False
 
     def __post_init__(self) -> None:
         check_arxiv_id(self.arxiv_id)
