@@ -22,7 +22,7 @@ python=$scratch/venv/bin/python
 if [ -n "${TORCH_INDEX:-}" ]; then
   "$python" -m pip install --quiet -c constraints.txt --extra-index-url "$TORCH_INDEX" torch
 fi
-"$python" -m pip install --quiet -c constraints.txt "$wheel[train,local]"
+"$python" -m pip install --quiet -c constraints.txt "$wheel[train,local,search]"
 "$scratch/venv/bin/trimtab" setup text
 
 # from here on nothing of the repository can be imported: another folder, no PYTHONPATH

@@ -1,14 +1,13 @@
 """What ``trimtab demo`` does, row by row, on the shipped domain and without a key.
 
 Each row returns plain JSON; ``trimtab.cli.demo`` shows it. All decisions of a run go to one
-ledger, under three domains, so that the report never mixes what was simulated with what was not.
+ledger, under several domains, so that the report never mixes what was simulated with what was not.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
@@ -22,10 +21,11 @@ from trimtab.agents.simulated import SimulatedExpert
 from trimtab.app.certify import MIN_PAIRS
 from trimtab.app.client import Trimtab
 from trimtab.app.demo_figures import by_tier, graph_path, is_right, llm_figures, rate, verbatim
+from trimtab.app.demo_folder import Progress, Track, clear, plain_track
+from trimtab.app.demo_games import connect_four_row, game_servings
 from trimtab.app.serving import LLM, bundle_servings, shipped_recording
 from trimtab.app.training import train_rows
 from trimtab.datasets.tables import LabelledText, ShippedTable, shipped
-from trimtab.errors import ConfigError
 from trimtab.evals.document import Report, report_to_json
 from trimtab.evals.page import render_page
 from trimtab.evals.report import build_report
@@ -35,7 +35,7 @@ from trimtab.records import Decision, Outcome, Prediction
 from trimtab.release.bundle import load
 from trimtab.settings import Settings
 
-ROWS = ("ladder", "stream", "llm", "earn", "report")
+ROWS = ("ladder", "stream", "llm", "earn", "connect_four", "report")
 SEED = 0
 LLM_REQUESTS = 40
 COLD_START = 400
@@ -45,21 +45,10 @@ SIMULATED_ACCURACY = 0.95
 PRICED_AS = "gpt-4o-2024-08-06"
 """The simulated expert costs what this model's list price says for a prompt of that length."""
 
-MARKER = ".trimtab-demo"
-"""File that tells a folder of the demo from any other."""
-
 STREAM = "assistant"
 LIVE = "assistant (live LLM)"
 RECORDED = "assistant (recorded LLM)"
 EARN = "assistant (simulated expert)"
-
-Progress = Callable[[str], None]
-Track = Callable[[Iterable[Any], str, int], Iterable[Any]]
-
-
-def plain_track(items: Iterable[Any], title: str, total: int) -> Iterable[Any]:
-    """Return the items as they are, without a progress bar."""
-    return items
 
 
 @dataclass(kw_only=True)
@@ -94,31 +83,19 @@ class Demo:
         Raises:
             ConfigError: the folder holds something else, or cannot be written.
         """
-        marker = self.folder / MARKER
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if any(self.folder.iterdir()) and not marker.exists():
-                raise ConfigError(
-                    f"--out {self.folder} holds files that no demo wrote, and a demo starts by "
-                    "clearing its folder; give an empty or a new one"
-                )
-            marker.touch()
-            for old in (self.bundle, self.settings.certificates):
-                shutil.rmtree(old, ignore_errors=True)
-            for file in self.folder.glob("ledger.sqlite*"):
-                file.unlink()
-        except OSError as error:
-            raise ConfigError(f"--out {self.folder} cannot be used ({error.strerror})") from error
+        clear(self.folder, (self.bundle, self.settings.certificates))
 
     def run(self, row: str) -> dict[str, Any]:
         """Return what a row shows."""
-        rows = (self.ladder, self.stream, self.llm, self.earn, self.report)
+        rows = (self.ladder, self.stream, self.llm, self.earn, self.connect_four, self.report)
         return dict(zip(ROWS, rows, strict=True))[row]()
 
     def close(self) -> None:
         """Stop the LLM and close the ledger, where they were opened."""
         if "client" in vars(self):
             self._llm.close()
+            if "games" in vars(self):
+                self.games.close()
             self.client.close()
             self.client.ledger.close()
 
@@ -246,6 +223,20 @@ class Demo:
             "path": graph_path(self.client.nodes, EARN, (asked or second)[0].state),
         }
 
+    @cached_property
+    def games(self) -> Trimtab:
+        """Return the SDK over the shipped net of Connect Four, on the demo's ledger."""
+        return Trimtab(
+            servings=game_servings(self.settings, expert=self._llm.agent),
+            ledger=self.client.ledger,
+            settings=self.settings,
+            new_id=map("demo-game-{:05d}".format, count()).__next__,
+        )
+
+    def connect_four(self) -> dict[str, Any]:
+        """Play positions with exact truth: net, searches, and the LLM unless it is recorded."""
+        return connect_four_row(self.games, seed=SEED, ask_llm=not self.recorded, track=self.track)
+
     def _decide_all(self, domain: str, rows: list[LabelledText], title: str) -> list[Decision]:
         decisions = [
             self.client.decide(domain, row.text) for row in self.track(rows, title, len(rows))
@@ -276,13 +267,19 @@ class Demo:
 
     def build_report(self) -> Report:
         """Return the report on the demo's ledger."""
-        canonical = self.table.domain.canonical
+        clients = [self.client, *([self.games] if "games" in vars(self) else [])]
         return build_report(
             self.client.ledger.scan(),
-            canonical=dict.fromkeys(self.client.domains, canonical),
+            canonical={
+                name: served.domain.canonical
+                for client in clients
+                for name, served in client.nodes.servings.items()
+            },
             always_llm=self._always,
             certificates={
-                name: issued.to_json() for name, issued in self.client.certificates.issued.items()
+                name: issued.to_json()
+                for client in clients
+                for name, issued in client.certificates.issued.items()
             },
         )
 

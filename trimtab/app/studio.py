@@ -6,9 +6,11 @@ The server imports this module at start; nothing is read and nothing is opened b
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
@@ -16,11 +18,15 @@ from prometheus_client import REGISTRY
 
 from trimtab.app.api import create_app
 from trimtab.app.client import Trimtab
+from trimtab.app.serving import SHIPPED
+from trimtab.errors import MissingExtra
 from trimtab.graphs.nodes import DecideNodes
 from trimtab.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from trimtab.graphs.decide import Graph
+
+logger = logging.getLogger(__name__)
 
 
 class Process:
@@ -42,7 +48,7 @@ class Process:
         """Return the client."""
         with self._lock:
             if self._client is None:
-                self._client = Trimtab(settings=self.settings())
+                self._client = Trimtab(settings=self.settings(), shipped=shipped_here())
                 # the server's own /metrics shows what stands in the process-wide registry
                 REGISTRY.register(self._client.metrics)
             return self._client
@@ -65,6 +71,14 @@ class Process:
             if client is not None:
                 REGISTRY.unregister(client.metrics)
                 client.close()
+
+
+def shipped_here() -> tuple[str, ...]:
+    """Return the shipped domains that this installation can serve; ``assistant`` always."""
+    if find_spec("numba") is not None:
+        return SHIPPED
+    logger.warning("of the shipped domains only assistant: %s", MissingExtra("numba", "search"))
+    return SHIPPED[:1]
 
 
 process = Process()

@@ -21,7 +21,8 @@ TITLES = {
     "stream": "2  Stream the test requests through the SDK, small models only",
     "llm": "3  Ask the live LLM on requests drawn uniformly",
     "earn": "4  The same stream with a SIMULATED expert, to show what earning looks like",
-    "report": "5  Write the report",
+    "connect_four": "5  Connect Four: net, search, larger search, LLM, judged by the exact solver",
+    "report": "6  Write the report",
 }
 
 
@@ -170,6 +171,65 @@ def _earn(row: Mapping[str, Any]) -> list[Any]:
     ]
 
 
+def _connect_four(row: Mapping[str, Any]) -> list[Any]:
+    low, high = row["stones"]
+    table = Table(
+        title=f"{row['n']} positions of {low} to {high} stones in which a move can be wrong"
+    )
+    for heading in ("agent", "share", "right", "95 % interval", "net alone there", "ms", "USD"):
+        table.add_column(heading, justify="left" if heading == "agent" else "right")
+    for step in row["steps"]:
+        if not step["n"]:
+            table.add_row(step["agent"], "0.0%")
+            continue
+        table.add_row(
+            step["agent"],
+            f"{step['share']:.1%}",
+            *_spelled(step["right"]),
+            _spelled(step["net_alone"])[0],
+            f"{step['seconds'] * 1e3:.1f}",
+            f"{step['usd_per_1000']:.2g}",
+        )
+    table.add_row(
+        "all",
+        "100.0%",
+        *_spelled(row["routed"]),
+        _spelled(row["net_alone"])[0],
+        f"{row['seconds_each'] * 1e3:.1f}",
+        f"{row['usd_per_1000']:.2g}",
+        style="bold",
+    )
+    return [
+        table,
+        "  by the agent that answered; right: the move keeps the exact win, draw or loss; ms and "
+        "USD per 1,000 moves hold every step of the climb",
+        *_player(row["llm"]),
+    ]
+
+
+def _player(llm: Mapping[str, Any] | None) -> list[str]:
+    """Return what the LLM was worth at the board."""
+    if llm is None:
+        return ["  the LLM was not asked: no answers of it are recorded for this game"]
+    if llm["model"] is None:
+        return [f"  the LLM named no legal column on any of {llm['n']} positions"]
+    asked, searched = _spelled(llm["right"]), _spelled(llm["searched"])
+    unreadable = f", {llm['unreadable']} without a legal column" if llm["unreadable"] else ""
+    return [
+        f"  {llm['model']} on {llm['n']} of them{unreadable}: {asked[0]} right ({asked[1]}), "
+        f"{llm['seconds']:.2f} s and {llm['usd_per_1000']:.2g} USD per 1,000; net and searches on "
+        f"the same ones: {searched[0]} ({searched[1]})",
+        "  " + verdict_sentence(llm["verdict"]),
+        *_afterwards(llm),
+    ]
+
+
+def _afterwards(llm: Mapping[str, Any]) -> list[str]:
+    if not llm["n_after"]:
+        return []
+    return [f"  on the next {llm['n_after']} positions it was asked in {llm['share_after']:.1%}"]
+
+
 def _report(row: Mapping[str, Any]) -> list[Any]:
     return [
         f"  {row['decisions']} decisions in {row['ledger']}",
@@ -177,7 +237,14 @@ def _report(row: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-_PAGES = {"ladder": _ladder, "stream": _stream, "llm": _llm, "earn": _earn, "report": _report}
+_PAGES = {
+    "ladder": _ladder,
+    "stream": _stream,
+    "llm": _llm,
+    "earn": _earn,
+    "connect_four": _connect_four,
+    "report": _report,
+}
 
 
 def _spelled(figures: Mapping[str, Any]) -> tuple[str, str]:

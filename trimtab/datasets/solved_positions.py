@@ -68,7 +68,7 @@ def solved_positions(count: int, *, plies: Sequence[int], seed: int) -> SolvedPo
     keeps: list[list[bool]] = []
     legal: list[list[bool]] = []
     while len(rows) < count:
-        state = _random_position(domain, int(rng.choice(plies)), rng)
+        state = random_position(domain, int(rng.choice(plies)), rng)
         if state is None:
             continue
         outcomes = solver.move_outcomes(state)
@@ -79,7 +79,7 @@ def solved_positions(count: int, *, plies: Sequence[int], seed: int) -> SolvedPo
     return SolvedPositions(rows=np.stack(rows), keeps=np.array(keeps), legal=np.array(legal))
 
 
-def _random_position(
+def random_position(
     domain: ConnectFour, plies: int, rng: np.random.Generator
 ) -> ConnectFourState | None:
     """Return the position after random moves, or None if the game ended on the way."""
