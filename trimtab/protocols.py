@@ -139,11 +139,10 @@ class MetaController(Protocol):
         ...
 
 
-@runtime_checkable
 class AnsweringController(MetaController, Protocol):
     """A meta-controller that also judges whose answer of a trail to show.
 
-    Laws: pure; the prediction is one of the trail's; agents that the trail lacks change nothing.
+    Laws: pure; the prediction is one of the trail's.
     """
 
     def answer(self, trail: Sequence[Prediction]) -> tuple[Prediction, float]:

@@ -17,12 +17,16 @@ class RecordedAgent:
     Args:
         name: of the step.
         answers: by the question's text.
+        tier: names what was recorded, where the agent's name does not.
     """
 
     reads_context = False
 
-    def __init__(self, *, name: str, answers: Mapping[str, RecordedAnswer]) -> None:
+    def __init__(
+        self, *, name: str, answers: Mapping[str, RecordedAnswer], tier: str = "recorded"
+    ) -> None:
         self.name = name
+        self._tier = tier
         self._answers = dict(answers)
 
     def predict(
@@ -53,5 +57,5 @@ class RecordedAgent:
                 cost_usd=found.cost_usd,
                 latency_s=found.latency_s,
             ),
-            tier="recorded",
+            tier=self._tier,
         )

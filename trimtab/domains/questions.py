@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,7 +53,10 @@ class RecordedQuestions:
         answers = sorted({answer for given in rewards.values() for answer in given})
         if not rewards or not answers:
             raise InputError("rewards holds no recorded answer; give a table with answers")
-        marked = [text for text in (*rewards, *answers) if _ANSWERED in text or not text.strip()]
+        marked = [text for text in (*rewards, *answers) if _ANSWERED in text]
+        marked += [text for text in rewards if not text.strip()]
+        # a blank is what some programs print; nothing at all is no answer
+        marked += [answer for answer in answers if answer == NO_ANSWER]
         if marked:
             raise InputError(
                 f"question or answer {short(marked[0])} is empty or holds the control character "
@@ -144,3 +147,8 @@ class RecordedQuestions:
 
     def _legal(self) -> str:
         return f"0..{len(self.answers) - 1}, or a recorded answer"
+
+
+def worded(canonical: Callable[[int | str], str], action: int | str) -> str:
+    """Return an answer in a domain's canonical words, ``NO_ANSWER`` for a step that gave none."""
+    return NO_ANSWER if action == NO_ANSWER else canonical(action)

@@ -36,7 +36,7 @@ DIGEST_CHARS = 8
 
 DESCRIPTIONS = {
     "reset": "Clears the channels, checks the request, draws the audit.",
-    "meta_controller": "Chooses the next small model, cheapest first, or stops.",
+    "meta_controller": "Chooses the next step, by expected gain or cheapest first, or stops.",
     "retrieve": "Fetches labelled examples for an agent that reads context.",
     "policy": "The domain's own small models: text tiers, or a net without search.",
     "route": "Shows the small models' answer, or sends the request to the expert.",
@@ -111,7 +111,8 @@ def build(
         graph.add_conditional_edges(START, entry, ["reset", *actions])
     else:
         graph.add_edge(START, "reset")
-    for name, following in successors(agents).items():
+    asking = any(serving.asks_expert for serving in nodes.servings.values())
+    for name, following in successors(agents, asking=asking).items():
         graph.add_conditional_edges(name, follow, list(following))
     graph.add_edge("record", END)
     return graph.compile(checkpointer=checkpointer, name="decide")
@@ -139,13 +140,21 @@ def small_models(servings: Mapping[str, Serving]) -> dict[str, str]:
     }
 
 
-def successors(agents: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return the nodes that may follow each one, with these agents in the place of ``policy``."""
+def successors(agents: Iterable[str], *, asking: bool = False) -> dict[str, tuple[str, ...]]:
+    """Return the nodes that may follow each one, with these agents in the place of ``policy``.
+
+    Args:
+        agents: names of the small models.
+        asking: whether a meta-controller may choose the LLM as a step.
+    """
     names = tuple(agents)
     edges: dict[str, tuple[str, ...]] = {}
     for node, following in SUCCESSORS.items():
         after = tuple(n for name in following for n in (names if name == "policy" else (name,)))
         edges |= dict.fromkeys(names, after) if node == "policy" else {node: after}
+    if asking:
+        edges["meta_controller"] += ("llm",)
+        edges["llm"] += ("meta_controller",)
     return edges
 
 

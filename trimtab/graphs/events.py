@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any
 
+from trimtab.domains.questions import worded
+
 Event = dict[str, Any]
 Update = Mapping[str, Any]
 Canonical = Callable[[int | str], str]
@@ -27,7 +29,7 @@ def event(node: str, update: Update, *, canonical: Canonical) -> Event:
     """Return the event of a finished step as plain JSON.
 
     Every event has ``node`` and ``text``; the others are those of ``agent``, ``confidence``,
-    ``price_usd``, ``reason`` and ``threshold`` that the step knows.
+    ``price_usd``, ``reason``, ``threshold``, ``gains`` and ``prices`` that the step knows.
 
     Args:
         node: the step's name.
@@ -46,11 +48,14 @@ def _reset(update: Update, canonical: Canonical) -> Event:
 
 def _meta_controller(update: Update, canonical: Canonical) -> Event:
     step = update["steps"][-1]
-    agent = step["agent"]
+    agent, gains, prices = step["agent"], step["gains"], step["prices"]
+    known = {"agent": agent, "gains": gains, "prices": prices}
     if agent is None:
-        return {"text": "No further small model is worth its price.", "agent": None}
-    price = step["prices"].get(agent)
-    return {"text": f"Next: {agent}{_priced(price)}.", "agent": agent, "price_usd": price}
+        worth = any(gain > 0.0 for gain in gains.values())
+        why = "the budget forbids what is" if worth else "no further step is worth its price"
+        return {"text": f"Stop: {why}{_gained(gains)}.", **known}
+    price = prices.get(agent)
+    return {"text": f"Next: {agent}{_priced(price)}{_gained(gains)}.", **known, "price_usd": price}
 
 
 def _retrieve(update: Update, canonical: Canonical) -> Event:
@@ -69,7 +74,7 @@ def _prediction(update: Update, canonical: Canonical) -> Event:
     made = update["predictions"][-1]
     tier = f" ({made['tier']})" if made["tier"] else ""
     price = made["usage"]["cost_usd"]
-    answer = canonical(made["action"])
+    answer = worded(canonical, made["action"]) or "nothing"
     return {
         "text": f"{made['agent']}{tier} answers {answer}{_sure(made['confidence'])}"
         f"{_priced(price)}.",
@@ -115,6 +120,14 @@ _TELLERS: dict[str, Callable[[Update, Canonical], Event]] = {
     "route": _route,
     "record": _record,
 }
+
+
+def _gained(gains: Mapping[str, float]) -> str:
+    """Return what each remaining step is expected to gain, in right answers, its price deducted."""
+    if not gains:
+        return ""
+    told = (f"{name} {gain:+.3f}" for name, gain in sorted(gains.items(), key=lambda g: -g[1]))
+    return f"; expected net gain: {', '.join(told)}"
 
 
 def _sure(confidence: float | None) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from trimtab.agents import human as human_agent
 from trimtab.agents.llm import UnreadableReply
+from trimtab.domains.questions import worded
 from trimtab.errors import (
     ContextOverflow,
     IllegalAction,
@@ -22,6 +23,7 @@ from trimtab.errors import (
     ParseError,
     UnknownDomain,
 )
+from trimtab.graphs.beliefs import LLM, choosable, with_belief
 from trimtab.graphs.ids import new_decision_id
 from trimtab.graphs.routes import (
     best_route,
@@ -132,13 +134,14 @@ class DecideNodes:
         }
 
     def meta_controller(self, state: DecideState) -> Update:
-        """Choose the next small model, or stop and let the router decide."""
+        """Choose the next step, or stop and let the router decide."""
         serving = self.serving(state["domain"])
         trail = _trail(state)
-        seen = {prediction.agent for prediction in trail}
-        remaining = [agent.name for agent in serving.agents if agent.name not in seen]
+        remaining = choosable(state, trail, serving)
         step = serving.meta_controller.next(trail, remaining, budget_of(state))
         chosen = next((a for a in serving.agents if a.name == step.agent), None)
+        if step.agent == LLM and LLM in remaining:
+            chosen = serving.expert()
         node = "route" if chosen is None else _before(chosen, serving, state)
         recorded = {
             "agent": step.agent,
@@ -182,7 +185,7 @@ class DecideNodes:
             return {"route": route_to_json(route), "next": "record"}
         if over_budget(state, trail, serving, now=self.now()):
             settle_spending(state, serving, cost_usd=0.0)
-            capped = best_route(trail, "budget", route.threshold)
+            capped = best_route(trail, serving, "budget", route.threshold)
             return {"route": route_to_json(capped), "next": "record"}
         if state["expert"] == "human":
             route = Route(agent="human", reason="human", confidence=None, threshold=route.threshold)
@@ -204,8 +207,8 @@ class DecideNodes:
                 self.observer.failed(state["domain"], error)
             if not trail:
                 raise
-            logger.warning("degraded: %s shown instead of the LLM: %s", trail[-1].agent, error)
-            degraded = best_route(trail, "degraded", state["route"]["threshold"])
+            degraded = best_route(trail, serving, "degraded", state["route"].get("threshold"))
+            logger.warning("degraded: %s shown instead of the LLM: %s", degraded.agent, error)
             lost = error.usage if isinstance(error, UnreadableReply) else Usage()
             settle_spending(state, serving, cost_usd=lost.cost_usd)
             return {
@@ -214,6 +217,8 @@ class DecideNodes:
                 "next": "record",
             }
         settle_spending(state, serving, cost_usd=prediction.usage.cost_usd)
+        if not state["route"]:  # a step like any other, the router has yet to decide
+            return {"predictions": [prediction_to_json(prediction)], "next": "meta_controller"}
         route = {**state["route"], "agent": prediction.agent, "confidence": prediction.confidence}
         return {"predictions": [prediction_to_json(prediction)], "route": route, "next": "record"}
 
@@ -257,9 +262,9 @@ class DecideNodes:
             domain=state["domain"],
             state=state["text"],
             action=shown.action,
-            answer=serving.domain.canonical(shown.action),
+            answer=worded(serving.domain.canonical, shown.action),
             route=route,
-            predictions=tuple(trail),
+            predictions=with_belief(state, trail, serving),
             usage=sum((prediction.usage for prediction in trail), usage_from_json(state["lost"])),
             bundle_id=state["bundle_id"],
             propensity=state["propensity"],

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from trimtab.agents.routing import most_confident
 from trimtab.errors import InputError
+from trimtab.graphs.beliefs import believed
 from trimtab.graphs.serving import Serving
 from trimtab.graphs.state import DecideState
 from trimtab.records import Budget, Prediction, Reason, Route
@@ -17,17 +18,19 @@ def choose_route(state: DecideState, trail: Sequence[Prediction], serving: Servi
     """Return the route that the mode, or the rule of the mode, wants."""
     mode = state["mode"]
     if mode == "neural_only":
-        return best_route(trail, "forced", None)
+        return best_route(trail, serving, "forced", None)
     if mode == "llm_only":
         return Route(agent=state["expert"], reason="forced", confidence=None, threshold=None)
     rate = state["spend_usd_per_1000"]
     if rate is None:
-        route = serving.rule.route(trail)
+        route = serving.rule.route(believed(trail, serving))
         if route.reason == "uncertified" and _is_selected(state):
             # a limit or a caller chose among requests: such rows must not pass for uniform ones
             return replace(route, reason="uncertain")
         return route
-    return serving.spending.route(trail, usd_per_1000=rate, price_usd=serving.expert_price_usd())
+    return serving.spending.route(
+        believed(trail, serving), usd_per_1000=rate, price_usd=serving.expert_price_usd()
+    )
 
 
 def _is_selected(state: DecideState) -> bool:
@@ -35,13 +38,15 @@ def _is_selected(state: DecideState) -> bool:
     return limited or state["expert"] == "human"
 
 
-def best_route(trail: Sequence[Prediction], reason: Reason, threshold: float | None) -> Route:
-    """Return the route that shows the most confident answer there is.
+def best_route(
+    trail: Sequence[Prediction], serving: Serving, reason: Reason, threshold: float | None
+) -> Route:
+    """Return the route that shows the answer believed most, or the most confident one.
 
     Raises:
         InputError: there is none.
     """
-    best = most_confident(trail)
+    best = most_confident(believed(trail, serving))
     if best is None:
         raise InputError(
             "the budget or mode allows no agent to answer; raise budget_calls or budget_usd, "
@@ -57,9 +62,12 @@ def over_budget(
     budget = budget_of(state)
     if budget.calls is not None and len(trail) >= budget.calls:
         return True
-    elapsed_s = (now - datetime.fromisoformat(state["created_at"])).total_seconds()
-    if budget.seconds is not None and elapsed_s >= budget.seconds:
-        return True
+    if budget.seconds is not None:
+        elapsed_s = (now - datetime.fromisoformat(state["created_at"])).total_seconds()
+        # what is played back took its time when it was recorded
+        used_s = max(elapsed_s, sum(prediction.usage.latency_s for prediction in trail))
+        if used_s >= budget.seconds or used_s + serving.expert_latency_s > budget.seconds:
+            return True
     if budget.usd is None or state["expert"] == "human":
         return False
     spent = sum(prediction.usage.cost_usd for prediction in trail)

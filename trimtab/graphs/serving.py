@@ -8,7 +8,14 @@ from typing import Protocol
 
 from trimtab.agents.routing import SpendingRule
 from trimtab.errors import LLMError
-from trimtab.protocols import AnyAgent, AnyDomain, MetaController, Retriever, RoutingRule
+from trimtab.protocols import (
+    AnsweringController,
+    AnyAgent,
+    AnyDomain,
+    MetaController,
+    Retriever,
+    RoutingRule,
+)
 from trimtab.records import Decision
 
 FEW_SHOT = 4
@@ -30,6 +37,10 @@ class Serving:
         expert_price_usd: upper estimate of what one answer of the LLM costs.
         retriever: finds labelled examples for agents that read context; None for no examples.
         bundle_id: the released weights.
+        judge: tells whose answer of a trail to show; where it is None, the most confident is.
+        asks_expert: whether the meta-controller chooses the LLM like any other step in mode
+            ``auto``; ``rule`` must have been made for that controller then.
+        expert_latency_s: upper estimate of what one answer of the LLM takes; 0 where unknown.
     """
 
     domain: AnyDomain
@@ -42,6 +53,9 @@ class Serving:
     expert_price_usd: Callable[[], float]
     retriever: Retriever | None
     bundle_id: str
+    judge: AnsweringController | None = None
+    asks_expert: bool = False
+    expert_latency_s: float = 0.0
 
 
 class Observer(Protocol):
