@@ -37,6 +37,7 @@ class RecordedSteps:
             0.
         exact: names of the steps that check what they answer: an answer of theirs is right, and
             where they fail they give none.
+        questions: `[n, D]` what each question says, as a vector; None where nobody reads it.
 
     Raises:
         InputError: the arrays do not fit each other, a step is named twice, or a price is below 0.
@@ -48,6 +49,7 @@ class RecordedSteps:
     cost_usd: Floats
     signals: Floats
     exact: frozenset[str] = frozenset()
+    questions: Floats | None = None
 
     def __post_init__(self) -> None:
         shape = (len(self.names), self.n)
@@ -56,6 +58,10 @@ class RecordedSteps:
             raise InputError(
                 f"codes, correct, cost_usd and signals are {shapes}, not all {shape}: one row per "
                 f"step, one column per question"
+            )
+        if self.questions is not None and self.questions.shape[:1] != (self.n,):
+            raise InputError(
+                f"questions are {self.questions.shape}, not {self.n} rows: one per question"
             )
         if not 1 <= len(self.names) <= MAX_STEPS or len(set(self.names)) < len(self.names):
             raise InputError(
@@ -88,6 +94,7 @@ class RecordedSteps:
             cost_usd=self.cost_usd[:, rows],
             signals=self.signals[:, :, rows],
             exact=self.exact,
+            questions=None if self.questions is None else self.questions[rows],
         )
 
 
@@ -99,9 +106,13 @@ def join(tables: Sequence[RecordedSteps]) -> RecordedSteps:
     """
     if not tables:
         raise InputError("tables is empty; give at least one")
+    vectors = [table.questions for table in tables if table.questions is not None]
     kinds = {(table.names, table.exact, table.signals.shape[0]) for table in tables}
-    if len(kinds) > 1:
-        raise InputError(f"tables to join differ in steps, exact steps or signals: {sorted(kinds)}")
+    if len(kinds) > 1 or len(vectors) not in (0, len(tables)):
+        raise InputError(
+            f"tables to join differ in steps, exact steps, signals or having vectors of their "
+            f"questions: {sorted(kinds, key=str)}"
+        )
     return RecordedSteps(
         names=tables[0].names,
         codes=np.concatenate([table.codes for table in tables], axis=1),
@@ -109,6 +120,7 @@ def join(tables: Sequence[RecordedSteps]) -> RecordedSteps:
         cost_usd=np.concatenate([table.cost_usd for table in tables], axis=1),
         signals=np.concatenate([table.signals for table in tables], axis=2),
         exact=tables[0].exact,
+        questions=np.concatenate(vectors) if vectors else None,
     )
 
 
