@@ -39,3 +39,14 @@ def test_degraded_answer_ends_with_4_where_it_was_asked_for(
     assert result.exit_code == code, result.output
     decision = json.loads(result.output.splitlines()[-1])
     assert (decision["route"]["reason"] == "degraded") == (reply is GONE)
+
+
+def test_shipped_game_is_decided_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIMTAB_LEDGER", str(tmp_path / "ledger.sqlite"))
+    monkeypatch.setenv("TRIMTAB_CERTIFICATES", str(tmp_path / "certificates"))
+    asked = ["decide", "112233", "--domain", "connect_four", "--mode", "neural_only", "--json"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output.splitlines()[-1])["answer"] == "4"

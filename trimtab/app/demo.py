@@ -93,9 +93,9 @@ class Demo:
     def close(self) -> None:
         """Stop the LLM and close the ledger, where they were opened."""
         if "client" in vars(self):
-            self._llm.close()
             if "games" in vars(self):
                 self.games.close()
+            self._llm.close()
             self.client.close()
             self.client.ledger.close()
 
@@ -226,9 +226,10 @@ class Demo:
     @cached_property
     def games(self) -> Trimtab:
         """Return the SDK over the shipped net of Connect Four, on the demo's ledger."""
+        ledger = self.client.ledger
         return Trimtab(
             servings=game_servings(self.settings, expert=self._llm.agent),
-            ledger=self.client.ledger,
+            ledger=ledger,
             settings=self.settings,
             new_id=map("demo-game-{:05d}".format, count()).__next__,
         )

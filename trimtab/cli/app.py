@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -122,7 +123,8 @@ def decide(
     from trimtab.cli.tables import decision_table
     from trimtab.records import decision_to_json
 
-    with Trimtab(bundles=named_bundles(bundle)) as client:
+    bundles = named_bundles(bundle)
+    with Trimtab(bundles=bundles, shipped=shipped_for(domain, bundles)) as client:
         chosen: Mode = mode
         decision = client.decide(domain, text, mode=chosen, spend_usd_per_1000=spend)
         canonical = client.nodes.serving(domain).domain.canonical
@@ -156,7 +158,8 @@ def certify(
     from trimtab.cli.tables import verdict_sentence
 
     promise = Promise(loss=loss, confidence=confidence, window=window)
-    with Trimtab(bundles=named_bundles(bundle)) as client:
+    bundles = named_bundles(bundle)
+    with Trimtab(bundles=bundles, shipped=shipped_for(domain, bundles)) as client:
         issued = client.certify(domain, promise, against=against)
     if as_json:
         plain = issued.to_json()
@@ -192,6 +195,13 @@ def named_bundles(folders: list[Path] | None) -> dict[str, Path]:
     from trimtab.release.bundle import load
 
     return {load(folder).bundle.domain: folder for folder in folders or []}
+
+
+def shipped_for(domain: str, bundles: Mapping[str, Path]) -> tuple[str, ...]:
+    """Return the domain if a shipped bundle answers it and no bundle was given."""
+    from trimtab.app.serving import SHIPPED
+
+    return (domain,) if domain in SHIPPED and not bundles else ()
 
 
 def main() -> None:
