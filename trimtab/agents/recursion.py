@@ -35,6 +35,7 @@ class Solved:
         steps: `[B]` steps run.
         every: `[S, B, L]` the answer after each step; the last one again once a puzzle halted.
         q_every: `[S, B]` the halting logits; −inf once a puzzle halted.
+        entropy_every: `[S, B]` the largest entropies; the last one again once a puzzle halted.
         probs: `[B, L, V]` probabilities of the kept answer's cells.
     """
 
@@ -45,6 +46,7 @@ class Solved:
     steps: Codes
     every: Codes
     q_every: Array
+    entropy_every: Array
     probs: Array
 
 
@@ -84,6 +86,7 @@ def solve(
     kept_probs: Array = np.zeros((0, 0, 0), dtype=np.float32)
     every: list[Codes] = []
     q_every: list[Array] = []
+    entropy_every: list[Array] = []
     active = np.arange(batch)
     for number in range(1, most + 1):
         if rng is not None and noise:
@@ -91,15 +94,20 @@ def solve(
         y, z, logits, q = step(x[active], y, z)
         if number == 1:
             kept_probs = np.zeros((batch, *logits.shape[1:]), dtype=np.float32)
+        probs = softmax(logits)
         every.append(every[-1].copy() if every else np.zeros((batch, length), dtype=np.int64))
         every[-1][active] = logits.argmax(-1)
+        entropy_every.append(
+            entropy_every[-1].copy() if entropy_every else np.zeros(batch, dtype=np.float32)
+        )
+        entropy_every[-1][active] = largest_entropy(probs)
         q_every.append(np.full(batch, -np.inf, dtype=np.float32))
         q_every[-1][active] = q
         steps[active] = number
         better = q > kept_q[active]
         rows = active[better]
         kept_q[rows], best[rows] = q[better], number
-        kept_probs[rows] = softmax(logits[better])
+        kept_probs[rows] = probs[better]
         going = q < halt_at
         if not going.any():
             break
@@ -112,6 +120,7 @@ def solve(
         steps=steps,
         every=np.stack(every),
         q_every=np.stack(q_every),
+        entropy_every=np.stack(entropy_every),
         probs=kept_probs,
     )
 
@@ -162,16 +171,17 @@ def best_restart(
         steps=noisy.steps[winner : winner + 1],
         every=noisy.every[:, winner : winner + 1],
         q_every=noisy.q_every[:, winner : winner + 1],
+        entropy_every=noisy.entropy_every[:, winner : winner + 1],
         probs=noisy.probs[winner : winner + 1],
     )
 
 
-def confidence_features(solved: Solved) -> NDArray[np.float64]:
-    """Return `[B, 2]`: the halting logit, and the largest entropy of a cell.
+def confidence_features(q: Array, entropy: Array) -> NDArray[np.float64]:
+    """Return `[N, 2]`: the halting logits, and the largest entropies of a cell.
 
     Never the change between two steps: it falls while an answer is still wrong.
     """
-    return np.stack([solved.q, solved.entropy], axis=1).astype(np.float64)
+    return np.stack([q.ravel(), entropy.ravel()], axis=1).astype(np.float64)
 
 
 def softmax(logits: Array) -> Array:

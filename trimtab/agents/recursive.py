@@ -136,7 +136,10 @@ class RecursiveNet:
 
     def confidence(self, solved: Solved) -> list[float]:
         """Return `[B]` probabilities that an answer is right in every cell."""
-        return [self.gate.confidence(row.tolist()) for row in confidence_features(solved)]
+        return [
+            self.gate.confidence(row.tolist())
+            for row in confidence_features(solved.q, solved.entropy)
+        ]
 
 
 class RecursiveAgent:

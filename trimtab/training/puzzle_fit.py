@@ -33,6 +33,8 @@ WEIGHTS = "net.safetensors"
 HALT_LOSS = 0.001
 """Share of the development puzzles that halting early may cost."""
 PRECISION = 0.99
+ENOUGH = 20
+"""Right and wrong kept answers from which the confidence is fitted on those alone."""
 
 
 def torch_step(net: RecursiveNet) -> StepFn:
@@ -100,8 +102,12 @@ def fit(net: RecursiveNet, data: PuzzleData, recipe: Recipe) -> Fitted:
     halt_at = halting_threshold(whole.q_every, right)
     kept = solve(step, x, carry, most=recipe.most, halt_at=halt_at)
     correct = (kept.classes == answers).all(axis=1)
-    features = confidence_features(kept)
-    gate = fit_gate(features, correct)
+    features = confidence_features(kept.q, kept.entropy)
+    if min(correct.sum(), (~correct).sum()) >= ENOUGH:
+        gate = fit_gate(features, correct)
+    else:
+        # a net that is nearly always right at last is wrong often enough on the way there
+        gate = fit_gate(confidence_features(whole.q_every, whole.entropy_every), right.ravel())
     confidence = np.array([gate.confidence(row.tolist()) for row in features])
     shown = [number for number in (1, 2, 4, 8, 16) if number <= recipe.most]
     return Fitted(
