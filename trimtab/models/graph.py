@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from trimtab.errors import ConfigError, MissingExtra
-from trimtab.models.policy_value import PolicyValueConfig, PolicyValueNet
-
-OPSET = 18
+from trimtab.models.board_graph import OPSET, build_board_graph
+from trimtab.models.policy_value import PolicyValueConfig
 
 
 def write_graph(
@@ -71,15 +68,13 @@ def write_graph(
 
 
 class BoardGraph:
-    """The ONNX graph of a policy-value net, traced once and filled with weights again and again.
+    """The ONNX graph of a policy-value net, filled with weights again and again.
 
-    Tracing takes seconds, filling milliseconds, and self-play needs new weights every iteration.
+    Filling takes milliseconds, and self-play needs new weights every iteration.
     """
 
     def __init__(self, config: PolicyValueConfig) -> None:
-        import onnx
-
-        self._model = onnx.load_from_string(_traced(config))
+        self._model = build_board_graph(config)
         self._slots = {slot.name: slot for slot in self._model.graph.initializer}
 
     def filled(self, weights: Mapping[str, Tensor]) -> bytes:
@@ -94,36 +89,3 @@ class BoardGraph:
             self._slots[name].raw_data = np.ascontiguousarray(values, dtype="<f4").tobytes()
         graph: bytes = self._model.SerializeToString(deterministic=True)
         return graph
-
-
-@lru_cache(maxsize=8)
-def _traced(config: PolicyValueConfig) -> bytes:
-    """Return the graph of a net with random weights."""
-    import onnx
-
-    with torch.random.fork_rng(devices=[]):
-        net = PolicyValueNet(config).eval()
-        with torch.no_grad():
-            # the exporter joins equal constants: every weight must differ from every other
-            for parameter in net.parameters():
-                parameter.normal_(std=0.1)
-    inputs = (torch.zeros(2, *config.observation_shape), torch.ones(2, config.actions))
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "net.onnx"
-        write_graph(
-            net,
-            inputs,
-            file,
-            input_names=("observation", "legal"),
-            output_names=("priors", "values"),
-            dynamic_axes=(0,),
-        )
-        content = file.read_bytes()
-    slots = {slot.name for slot in onnx.load_from_string(content).graph.initializer}
-    absent = [name for name, _ in net.named_parameters() if name not in slots]
-    if absent:
-        raise ConfigError(
-            f"the exporter kept no weights named {absent}; install the torch and onnxscript of "
-            f"constraints.txt"
-        )
-    return content
