@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trimtab.agents import promise
-from trimtab.agents.cascades import Outcomes
+from trimtab.agents.promise import Promise
+from trimtab.app.controller_training import certify_pool
 from trimtab.bench.result import Measure, spread
 from trimtab.domains.tables import RecordedSteps, Rows
 from trimtab.training.cascade_pool import fit_pool
@@ -72,10 +72,8 @@ def keep(
         return NOTHING
     played = [(one.name, one.run(left)) for one in rest]
     window = rng.integers(left.n, size=COLD_START)
-    rules = [_rule(name, did, left, place, window) for name, did in played]
-    certificate = promise.certify_candidates(
-        rules, loss=loss, confidence=confidence, planned=COLD_START
-    )
+    asked = Promise(loss=loss, confidence=confidence, window=COLD_START)
+    certificate = certify_pool([always, *rest], left.take(window), asked)
     found = next((did for name, did in played if name == certificate.candidate), None)
     if found is None:
         return NOTHING
@@ -84,24 +82,6 @@ def keep(
         true_loss=float(left.correct[place].mean() - found.correct.mean()),
         llm_share=float(found.asked_strong.mean()),
         saved=1.0 - float(found.cost_usd.mean() / left.cost_usd[place].mean()),
-    )
-
-
-def _rule(
-    name: str, did: Outcomes, steps: RecordedSteps, strong: int, window: Rows
-) -> promise.Candidate:
-    """Return a candidate as it is seen on the window."""
-    shown = did.shown != strong
-    same = (steps.codes[did.shown, np.arange(steps.n)] == steps.codes[strong]) & (
-        steps.codes[strong] >= 0
-    )
-    losses = steps.correct[strong].astype(np.float64) - did.correct
-    return promise.Candidate(
-        name=name,
-        shown=shown[window],
-        losses=losses[window],
-        differs=~same[window],
-        refuses=not did.asked_strong.any(),
     )
 
 

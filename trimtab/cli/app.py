@@ -22,6 +22,7 @@ from trimtab.cli.bench_games import connect_four, game24, rave, solver
 from trimtab.cli.bench_retrieval import index, retrieval
 from trimtab.cli.bench_search import search
 from trimtab.cli.bench_stream import stream
+from trimtab.cli.controllers import replay, train_controller
 from trimtab.cli.corpus import corpus_app
 from trimtab.cli.data import data_app
 from trimtab.cli.demo import demo
@@ -57,6 +58,7 @@ bench_app.command()(rave)
 train_app.command("trm")(trainer("trm"))
 train_app.command("hrm")(trainer("hrm"))
 train_app.command("plain")(trainer("plain"))
+train_app.command("controller")(train_controller)
 bench_app.command()(stream)
 app.add_typer(setup_app, name="setup")
 app.add_typer(bench_app, name="bench")
@@ -70,6 +72,7 @@ app.add_typer(train_app, name="train")
 app.command()(demo)
 app.command()(label)
 app.command()(record)
+app.command()(replay)
 app.command()(report)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]

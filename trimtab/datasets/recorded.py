@@ -98,6 +98,24 @@ class RecordedTable:
             raise InputError(f"{self.name}: no question has answers of all of {list(models)}")
         return common, tuple(self._recorded(model, common) for model in models)
 
+    def restricted(self, models: Sequence[str]) -> RecordedTable:
+        """Return these models alone, on the questions that all of them answered.
+
+        Raises:
+            InputError: as :meth:`select`.
+        """
+        common, _ = self.select(models)
+        return RecordedTable(
+            name=self.name,
+            ids=tuple(self.ids[i] for i in common),
+            texts=tuple(self.texts[i] for i in common),
+            categories=tuple(self.categories[i] for i in common),
+            rows={
+                model: {place: self.rows[model][i] for place, i in enumerate(common)}
+                for model in models
+            },
+        )
+
     def _recorded(self, model: str, questions: Sequence[int]) -> Recorded:
         answers, correct, usd, tokens, _ = zip(
             *(self.rows[model][i] for i in questions), strict=True

@@ -1,0 +1,103 @@
+"""``trimtab train controller`` and ``trimtab replay``: controllers over recorded answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from trimtab.cli.output import console, emit
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
+TableOption = Annotated[
+    Path, typer.Option(help="Recorded answers, one row per question and model.")
+]
+
+
+def train_controller(
+    table: TableOption,
+    models: Annotated[str, typer.Option(help="Models to choose among, comma separated.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
+    strong: Annotated[
+        str | None, typer.Option(help="The model to promise against; the best one if none.")
+    ] = None,
+    train_size: Annotated[int, typer.Option(help="Questions to fit on.")] = 500,
+    window: Annotated[int, typer.Option(help="Further questions to certify on.")] = 600,
+    loss: Annotated[float, typer.Option(help="Promised loss against the strong model.")] = 0.02,
+    confidence: Annotated[float, typer.Option(help="Of the promise.")] = 0.95,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Fit a controller on recorded answers, certify it on others and pack it into a bundle."""
+    from trimtab.agents.promise import Promise
+    from trimtab.app.controller_training import train_controller as train
+    from trimtab.cli.tables import metrics_table
+
+    packed = train(
+        table,
+        models=[name.strip() for name in models.split(",") if name.strip()],
+        strong=strong,
+        out=out,
+        train_size=train_size,
+        asked=Promise(loss=loss, confidence=confidence, window=window),
+        seed=seed,
+    )
+    if as_json:
+        emit(
+            {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
+            schema="trimtab.train/1",
+        )
+    else:
+        console.print(metrics_table("controller", packed.metrics))
+        typer.echo(str(out))
+
+
+def replay(
+    table: TableOption,
+    controller: Annotated[Path, typer.Option(help="Bundle that train controller wrote.")],
+    n: Annotated[int, typer.Option("--n", min=1, help="Questions that were not used yet.")] = 200,
+    candidate: Annotated[
+        int | None,
+        typer.Option(min=0, help="Follow this one of the pool (0: dearest) without a promise."),
+    ] = None,
+    budget_usd: Annotated[
+        float | None, typer.Option(min=0.0, help="Most US dollars for a question.")
+    ] = None,
+    budget_calls: Annotated[
+        int | None, typer.Option(min=1, help="Most models to ask for a question.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Decide recorded questions through the graph by a controller; print quality and cost."""
+    from rich.table import Table
+
+    from trimtab.app.replay import replay as run
+    from trimtab.records import Budget
+
+    done = run(
+        table,
+        controller,
+        n=n,
+        candidate=candidate,
+        budget=Budget(usd=budget_usd, calls=budget_calls),
+        seed=seed,
+    )
+    if as_json:
+        emit(done.to_json(), schema="trimtab.replay/1")
+        return
+    by = "certified" if done.certified else "without a promise"
+    shown = Table(title=f"{n} questions; {done.candidate} ({by})")
+    for heading in ("", "right", "USD per 1,000", f"asks {done.strong}"):
+        shown.add_column(heading)
+    shown.add_row(
+        "controller",
+        f"{done.quality.value:.1%}",
+        f"{done.usd_per_1000.value:.3f}",
+        f"{done.llm_share.value:.1%}",
+    )
+    shown.add_row(
+        "always", f"{done.always_quality.value:.1%}", f"{done.always_usd_per_1000:.3f}", "100.0%"
+    )
+    console.print(shown)
