@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trimtab.agents.exact_search import ExactSearch, Puzzle
 from trimtab.agents.recursion import solve
 from trimtab.agents.recursive import RecursiveAgent, RecursiveNet
 from trimtab.bench.result import Bar, Measure, bench_result
@@ -48,6 +49,7 @@ class _FileFigures:
     after: Mapping[int, Flags]
     once: Flags
     restarted: Flags
+    guesses: Mapping[str, float]
 
 
 def run(
@@ -147,7 +149,7 @@ def _measure(
     if not rows:
         raise InputError(f"limit=0 leaves no puzzle of {name}; give at least 1")
     domain = domain_of(kind)
-    states = [domain.from_text(row.question) for row in rows]
+    states: list[Puzzle] = [domain.from_text(row.question) for row in rows]
     answers = [row.answer for row in rows]
     served = RecursiveAgent(domain, net, name=agent, usd_per_cpu_s=0.0)
     served.predict(states[:1])  # the first run allocates
@@ -173,7 +175,16 @@ def _measure(
         after={number: exact_after(number) for number in (1, 2, 4, 8, 16)},
         once=right[:RESTARTS_ON],
         restarted=np.array([p.action == a for p, a in zip(again, answers, strict=False)]),
+        guesses={
+            name: _mean_guesses(ExactSearch(net=order, usd_per_cpu_s=0.0), states[:RESTARTS_ON])
+            for name, order in (("guided", net), ("plain", None))
+        },
     )
+
+
+def _mean_guesses(search: ExactSearch, states: Sequence[Puzzle]) -> float:
+    """Return how many guesses an exact search makes per puzzle, with or without the net's order."""
+    return float(np.mean([p.signals["guesses"] for p in search.predict(states)]))
 
 
 def _measures(figures: Sequence[_FileFigures], *, seed: int) -> dict[str, Measure]:
@@ -201,6 +212,9 @@ def _measures(figures: Sequence[_FileFigures], *, seed: int) -> dict[str, Measur
     area, at_70 = escalation(confidence, right)
     measures["escalation_area"] = Measure(value=area)
     measures["solved_at_70"] = Measure(value=at_70, unit="share, 70 % escalated")
+    for name in figures[0].guesses:
+        mean_guesses = float(np.mean([f.guesses[name] for f in figures]))
+        measures[f"guesses.{name}"] = Measure(value=mean_guesses, unit="guesses of a search")
     measures["restarts_gain"] = Measure(
         value=float(restarted.mean() - once.mean()), unit="share of the first puzzles of each file"
     )
