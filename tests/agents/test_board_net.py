@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.boards import GAME, rows, small_graph
-from trimtab.agents.board_net import GRAPH, KIND, BoardNet, observe_rows
+from trimtab.agents.board_net import GRAPH, KIND, MOST_BOUND, BoardNet, observe_rows
 from trimtab.domains.connect_four import ConnectFour
 from trimtab.domains.hex import Hex
 from trimtab.errors import BundleError, ConfigError
@@ -61,6 +61,25 @@ def test_bundle_answers_like_its_graph(tmp_path: Path) -> None:
         loaded.evaluate(rows(*TEXTS)), direct.evaluate(rows(*TEXTS)), strict=True
     ):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_answers_outlive_the_next_call() -> None:
+    net = BoardNet(small_graph(), GAME)
+    priors, values = net.evaluate(rows(TEXTS[0]))
+    kept = priors.copy(), values.copy()
+    net.evaluate(rows(TEXTS[1]))
+    np.testing.assert_array_equal(priors, kept[0])
+    np.testing.assert_array_equal(values, kept[1])
+
+
+@pytest.mark.parametrize("count", [0, 2, MOST_BOUND, MOST_BOUND + 1])
+def test_a_position_is_answered_alike_in_every_batch(count: int) -> None:
+    net = BoardNet(small_graph(), GAME)
+    alone = net.evaluate(rows(TEXTS[1]))
+    many = net.evaluate(np.repeat(rows(TEXTS[1]), count, axis=0))
+    for found, expected in zip(many, alone, strict=True):
+        assert len(found) == count
+        np.testing.assert_allclose(found, np.repeat(expected, count, axis=0), atol=1e-6)
 
 
 def test_threads_share_one_net() -> None:

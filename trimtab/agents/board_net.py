@@ -5,9 +5,10 @@ B is the batch, W the words of a state, A the actions.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,10 +18,15 @@ from trimtab.protocols import AnyGame, Array, Words
 from trimtab.release.bundle import LoadedBundle
 from trimtab.search.compiled import cached
 
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
 KIND = "board-net/1"
 GRAPH = "net.onnx"
 INPUTS = ("observation", "legal")
 OUTPUTS = ("priors", "values")
+MOST_BOUND = 64
+"""The most rows whose inputs and outputs stay bound; beyond, binding costs next to nothing."""
 
 
 class BoardNet:
@@ -37,6 +43,7 @@ class BoardNet:
     def __init__(self, graph: bytes, game: AnyGame) -> None:
         self.game = game
         self._session = open_session(graph)
+        self._slots = _Slots()
         found = {spec.name: list(spec.shape[1:]) for spec in self._session.get_inputs()}
         needed = dict(zip(INPUTS, (list(game.observation_shape), [game.num_actions]), strict=True))
         outputs = tuple(spec.name for spec in self._session.get_outputs())
@@ -78,9 +85,42 @@ class BoardNet:
         Args:
             rows: `[B, W]` states of the game.
         """
-        inputs = dict(zip(INPUTS, observe_rows(self.game, rows), strict=True))
-        priors, values = self._session.run(OUTPUTS, inputs)
-        return priors, values
+        count = len(rows)
+        if not 0 < count <= MOST_BOUND:
+            inputs = dict(zip(INPUTS, observe_rows(self.game, rows), strict=True))
+            priors, values = self._session.run(OUTPUTS, inputs)
+            return priors, values
+        slots = self._slots.by_count
+        slot = slots[count]
+        if slot is None:
+            slot = slots[count] = _Slot(self._session, self.game, count)
+        slot.fill(rows, slot.observation, slot.legal)
+        self._session.run_with_iobinding(slot.binding)
+        # the slot's own are overwritten by the next call
+        return slot.priors.copy(), slot.values.copy()
+
+
+class _Slots(threading.local):
+    """What each thread has bound to a session, by the number of rows."""
+
+    def __init__(self) -> None:
+        self.by_count: list[_Slot | None] = [None] * (MOST_BOUND + 1)
+
+
+class _Slot:
+    """Inputs and outputs of a number of rows, bound to a session once instead of at each call."""
+
+    def __init__(self, session: InferenceSession, game: AnyGame, count: int) -> None:
+        self.observation = np.zeros((count, *game.observation_shape), np.float32)
+        self.legal = np.zeros((count, game.num_actions), np.float32)
+        self.priors = np.zeros((count, game.num_actions), np.float32)
+        self.values = np.zeros(count, np.float32)
+        self.fill = _filler(game.observe, game.legal_mask)
+        self.binding = session.io_binding()
+        for name, array in zip(INPUTS, (self.observation, self.legal), strict=True):
+            self.binding.bind_input(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
+        for name, array in zip(OUTPUTS, (self.priors, self.values), strict=True):
+            self.binding.bind_output(name, "cpu", 0, np.float32, array.shape, array.ctypes.data)
 
 
 def observe_rows(game: AnyGame, rows: Words) -> tuple[Array, Array]:
