@@ -66,7 +66,9 @@ def recipe(kind: Kind, configuration: Configuration, preset: Preset, *, seed: in
     if (kind, preset) not in _STEPS:
         known = sorted(name for of, name in _STEPS if of == kind)
         raise ConfigError(f"preset={preset!r} is not known for {kind}; use one of {known}")
-    train = TrainConfig(steps=_STEPS[kind, preset], seed=seed)
+    # one call of each net has a gradient: HRM takes twice the steps in the same time
+    twice = 2 if configuration == "hrm" else 1
+    train = TrainConfig(steps=twice * _STEPS[kind, preset], seed=seed)
     if kind.startswith("maze"):
         return _maze(kind, configuration, replace(train, lr=1e-3, batch=48))
     plain = Recipe(
