@@ -6,11 +6,12 @@ small models. All of the graph runs as it would on live models.
 
 from __future__ import annotations
 
+import hashlib
+
 from trimtab.agents.cascades import Candidate
 from trimtab.agents.controller_bundle import FittedPool
 from trimtab.agents.live_chain import live_controller, renamed
 from trimtab.agents.meta_controller import Ceilings
-from trimtab.agents.promise import Certificate
 from trimtab.agents.recorded import RecordedAgent
 from trimtab.agents.routing import PromiseRule, SpendingRule
 from trimtab.datasets.recorded import RecordedTable, recorded_answers, recorded_questions
@@ -20,16 +21,13 @@ from trimtab.protocols import RoutingRule
 EXPERT = "llm"
 
 
-def certified_serving(
-    table: RecordedTable, fitted: FittedPool, *, bundle_id: str, audit_rate: float = 0.0
-) -> Serving:
+def certified_serving(table: RecordedTable, fitted: FittedPool, *, bundle_id: str) -> Serving:
     """Return what answers by the pool's certificate; the LLM alone shows where it has none.
 
     Args:
         table: recorded answers of the pool's models.
         fitted: the pool.
-        bundle_id: what the ledger's rows are kept under.
-        audit_rate: share of requests that asks the LLM in addition.
+        bundle_id: of the pool.
 
     Raises:
         InputError: as :func:`recorded_serving`.
@@ -37,13 +35,9 @@ def certified_serving(
     found = fitted.certified
     if found is None:
         return recorded_serving(table, fitted.candidates[0], bundle_id=bundle_id, rule=None)
-    rule = promised(fitted.certificate, audit_rate=audit_rate)
+    # no audits: what the LLM would have said is on record for every question
+    rule = PromiseRule(certificate=fitted.certificate, audit_rate=0.0)
     return recorded_serving(table, found, bundle_id=bundle_id, rule=rule)
-
-
-def promised(certificate: Certificate, *, audit_rate: float = 0.0) -> PromiseRule:
-    """Return the rule of a certified controller."""
-    return PromiseRule(certificate=certificate, audit_rate=audit_rate)
 
 
 def recorded_serving(
@@ -58,7 +52,8 @@ def recorded_serving(
     Args:
         table: recorded answers of the candidate's steps, to the questions that all of them have.
         candidate: its strong step is the expert.
-        bundle_id: what the ledger's rows are kept under.
+        bundle_id: of the pool; the ledger's rows are kept under an id of their own for each
+            candidate, and for each way of following it.
         rule: made for this candidate, as ``ControllerRule`` for any; the controller may then
             ask the expert itself. None for no rule yet: the expert is always asked, and rows for a
             certificate are collected.
@@ -80,6 +75,8 @@ def recorded_serving(
         seconds={name: max(row[4] for row in of) for name, of in rows.items()},
     )
     controller = live_controller(live, prices=prices, canonical=domain.canonical, ceilings=ceilings)
+    way = "alone" if rule is None else "followed"
+    own_id = hashlib.sha256(f"{bundle_id}\0{candidate.name}\0{way}".encode()).hexdigest()
     expert = _agent(served, strong, name=EXPERT)
     small = sorted((model for model in models if model != strong), key=lambda m: prices[names[m]])
     return Serving(
@@ -92,9 +89,9 @@ def recorded_serving(
         expert_id=strong,
         expert_price_usd=lambda: ceilings.usd[EXPERT],
         retriever=None,
-        bundle_id=bundle_id,
+        bundle_id=own_id,
         judge=controller,
-        asks_expert=rule is not None,
+        followed=rule,
         expert_latency_s=ceilings.seconds[EXPERT],
     )
 

@@ -38,8 +38,8 @@ class Serving:
         retriever: finds labelled examples for agents that read context; None for no examples.
         bundle_id: the released weights.
         judge: tells whose answer of a trail to show; where it is None, the most confident is.
-        asks_expert: whether the meta-controller chooses the LLM like any other step in mode
-            ``auto``; ``rule`` must have been made for that controller then.
+        followed: the rule that was made for this meta-controller as a whole; while it is ``rule``,
+            the controller chooses the LLM like any other step in mode ``auto``.
         expert_latency_s: upper estimate of what one answer of the LLM takes; 0 where unknown.
     """
 
@@ -54,8 +54,13 @@ class Serving:
     retriever: Retriever | None
     bundle_id: str
     judge: AnsweringController | None = None
-    asks_expert: bool = False
+    followed: RoutingRule | None = None
     expert_latency_s: float = 0.0
+
+    @property
+    def asks_expert(self) -> bool:
+        """Return whether the meta-controller may choose the LLM itself."""
+        return self.followed is not None and self.followed is self.rule
 
 
 class Observer(Protocol):
