@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from trimtab.agents.board_gates import SEARCHES, BoardGates
 from trimtab.agents.board_net import BoardNet
 from trimtab.app.board_training import BoardRun, measured, train_board_net
 from trimtab.domains.connect_four import ConnectFour
@@ -26,6 +27,7 @@ def test_smoke_preset_teaches_a_net_that_beats_chance_by_far(tmp_path: Path) -> 
     assert bundle.metrics["net_middle"] < 0.27
     assert bundle.metrics["net_end"] < 0.27
     assert (run.folder / "curves.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert BoardGates.from_bundle(load(run.out)).searches.keys() == set(SEARCHES)
     net = BoardNet.from_bundle(load(run.out, domain="connect_four"), GAME)
     alone, searched = measured(
         net, bands=["middle"], simulations=(0, 50), count=100, seed=9

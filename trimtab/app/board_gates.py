@@ -11,11 +11,10 @@ from trimtab.domains.connect_four import ConnectFour
 from trimtab.records import Bundle
 from trimtab.release.bundle import load, pack
 from trimtab.release.manifest import CARD
-from trimtab.training.board_gates import fit_board_gates
+from trimtab.training.board_gates import HEADING, fit_board_gates
 
 PLIES = range(9, 37)
 """Moves before a position that gates are fitted on; each earlier one takes seconds to solve."""
-HEADING = "## Gates"
 
 
 def add_gates(
@@ -39,7 +38,6 @@ def add_gates(
     bundle = load(folder, domain=ConnectFour.name)
     net = BoardNet.from_bundle(bundle, ConnectFour().compiled)
     fitted = fit_board_gates(net, solved_positions(positions, plies=plies, seed=seed))
-    lines = "\n".join(f"| {name} | {value:.4f} |" for name, value in fitted.metrics.items())
     card = (bundle.folder / CARD).read_text(encoding="utf-8").partition(HEADING)[0].rstrip()
     return pack(
         out,
@@ -47,10 +45,7 @@ def add_gates(
         files={name: bundle.read(name) for name in bundle.bundle.files if name != CARD},
         thresholds={**bundle.bundle.thresholds, ACCEPT: fitted.accept},
         metrics={**bundle.bundle.metrics, **fitted.metrics},
-        card=f"{card}\n\n{HEADING}\n\nThe probability that a move keeps the exact result, fitted "
-        f"on {positions} positions after {plies.start} to {plies.stop - 1} random moves (seed "
-        f"{seed}, solved by trimtab's own solver); every third one was held out for these "
-        f"figures.\n\n| held out | value |\n|---|---|\n{lines}\n",
+        card=f"{card}\n\n{fitted.card()}",
         spec={**bundle.spec, SPEC: fitted.gates.to_json()},
         parent=bundle.bundle.bundle_id,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trimtab.agents.board_net import BoardNet
+from trimtab.app.board_gates import PLIES
 from trimtab.datasets.solved_positions import SolvedPositions, solved_positions
 from trimtab.errors import ConfigError
 from trimtab.evals.training_plot import training_curves
@@ -15,6 +16,7 @@ from trimtab.release.manifest import MANIFEST
 from trimtab.search.mcts import MCTSConfig, search
 from trimtab.stats.intervals import Estimate, proportion
 from trimtab.training.board_bundle import Effort, pack_board_net
+from trimtab.training.board_gates import fit_board_gates
 from trimtab.training.recipes import TrainConfig, preset
 from trimtab.training.snapshots import read_curve
 from trimtab.training.trainer import Point, Trainer
@@ -24,7 +26,8 @@ CURVES = "curves.svg"
 SIMULATIONS = {"smoke": (0,), "short": (0, 100), "long": (0, 100, 600)}
 # random positions by the moves before them; early ones take seconds each to solve
 BANDS = {"opening": range(8, 14), "middle": range(14, 28), "end": range(28, 39)}
-_WATCHED_SEED, _FINAL_SEED = 101, 202
+GATE_POSITIONS = {"smoke": 120, "short": 300, "long": 1500}
+_WATCHED_SEED, _FINAL_SEED, _GATES_SEED = 101, 202, 303
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +86,8 @@ def train_board_net(run: BoardRun, *, watch: Callable[[Point, int], None] | None
     curves = training_curves(read_curve(run.folder))
     (run.folder / CURVES).write_text(curves, encoding="utf-8")
     graph = trainer.graph()
+    net = BoardNet(graph, trainer.game)
+    fitted = solved_positions(GATE_POSITIONS[run.preset], plies=PLIES, seed=_GATES_SEED)
     bands = [name for name in BANDS if name != "opening" or run.preset == "long"]
     return pack_board_net(
         run.out,
@@ -97,12 +102,13 @@ def train_board_net(run: BoardRun, *, watch: Callable[[Point, int], None] | None
             iterations=trainer.iteration,
         ),
         rates=measured(
-            BoardNet(graph, trainer.game),
+            net,
             bands=bands,
             simulations=SIMULATIONS[run.preset],
             count=run.positions,
             seed=_FINAL_SEED,
         ),
+        gates=fit_board_gates(net, fitted),
         command=f"trimtab train {run.game.replace('_', '-')} --preset {run.preset} "
         f"--seed {run.seed} --iterations {config.iterations}",
     )

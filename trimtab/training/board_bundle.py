@@ -9,10 +9,12 @@ from pathlib import Path
 from safetensors.torch import save
 from torch import Tensor
 
+from trimtab.agents.board_gates import ACCEPT, SPEC
 from trimtab.agents.board_net import GRAPH, KIND
 from trimtab.records import Bundle
 from trimtab.release.bundle import pack
 from trimtab.stats.intervals import Estimate
+from trimtab.training.board_gates import FittedGates
 from trimtab.training.recipes import TrainConfig
 from trimtab.training.self_play import SelfPlayConfig
 
@@ -46,6 +48,7 @@ def pack_board_net(
     effort: Effort,
     rates: Mapping[str, Estimate],
     command: str,
+    gates: FittedGates | None = None,
     parent: str | None = None,
 ) -> Bundle:
     """Write a net's bundle and return its record.
@@ -59,6 +62,7 @@ def pack_board_net(
         effort: what it took.
         rates: mistake rates by what was measured.
         command: that trains such a net.
+        gates: what it may believe; a net without is measured, but answers no requests.
         parent: id of the bundle that it was trained from.
 
     Raises:
@@ -69,11 +73,14 @@ def pack_board_net(
         folder,
         domain=game,
         files={GRAPH: graph, WEIGHTS: save(plain)},
-        thresholds={},
+        thresholds={} if gates is None else {ACCEPT: gates.accept},
         metrics={name: rate.value for name, rate in rates.items()}
-        | {"cpu_s": round(effort.cpu_s, 1), "iterations": effort.iterations},
-        card=_card(game, config, effort, rates, command, sum(t.numel() for t in plain.values())),
-        spec={"kind": KIND, "game": game, "net": config.net.to_json(), "recipe": config.to_json()},
+        | {"cpu_s": round(effort.cpu_s, 1), "iterations": effort.iterations}
+        | dict({} if gates is None else gates.metrics),
+        card=_card(game, config, effort, rates, command, sum(t.numel() for t in plain.values()))
+        + ("" if gates is None else f"\n{gates.card()}"),
+        spec={"kind": KIND, "game": game, "net": config.net.to_json(), "recipe": config.to_json()}
+        | ({} if gates is None else {SPEC: gates.gates.to_json()}),
         parent=parent,
     )
 

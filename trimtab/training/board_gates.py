@@ -27,6 +27,9 @@ HELD_OUT = 3
 TARGET = 0.98
 """What the accepted part must be right at; see ``accept_threshold``."""
 
+HEADING = "## Gates"
+"""Under which a bundle's card tells what was fitted."""
+
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -39,11 +42,23 @@ class FittedGates:
         gates: of the net and its searches.
         accept: confidence from which the net's move was right at ``TARGET`` on held-out rows.
         metrics: held-out figures by name: share right and expected calibration error.
+        positions: number of all positions.
     """
 
     gates: BoardGates
     accept: float
     metrics: Mapping[str, float]
+    positions: int
+
+    def card(self) -> str:
+        """Return the section of a bundle's card."""
+        lines = "\n".join(f"| {name} | {value:.4f} |" for name, value in self.metrics.items())
+        return (
+            f"{HEADING}\n\nThe probability that a move keeps the exact result, fitted on "
+            f"{self.positions} positions after uniformly random moves, solved by trimtab's own "
+            f"solver; every third one was held out for these figures.\n\n"
+            f"| held out | value |\n|---|---|\n{lines}\n"
+        )
 
 
 def fit_board_gates(net: BoardNet, positions: SolvedPositions) -> FittedGates:
@@ -75,6 +90,7 @@ def fit_board_gates(net: BoardNet, positions: SolvedPositions) -> FittedGates:
         gates=BoardGates(policy=policy, searches=searches),
         accept=accept_threshold(sure, right, target=TARGET),
         metrics=metrics,
+        positions=len(positions),
     )
 
 
