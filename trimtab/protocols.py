@@ -1,6 +1,6 @@
 """The seams of trimtab, as protocols with their laws.
 
-B is the batch, A the number of actions, N a number of texts, D an embedding's width.
+B is the batch, A the actions, N a number of texts, D an embedding's width, W a state's words.
 """
 
 from __future__ import annotations
@@ -208,11 +208,10 @@ class Ledger(Protocol):
         ...
 
     def audit(self, decision_id: str, prediction: Prediction) -> Future[int]:
-        """Queue the LLM's answer to an audited decision, asked off the caller's path.
+        """Queue the LLM's answer to an audited decision; readers see it as the last prediction.
 
-        The future fails with ``LedgerError`` for an unknown decision, and for one that was not
-        drawn for an audit. The same answer twice is stored once, another one is a
-        ``LedgerError``. Readers see the answer as the last of the decision's predictions.
+        The same answer twice is stored once; the future fails with ``LedgerError`` for another
+        one, for an unknown decision, and for one that was not drawn for an audit.
         """
         ...
 
@@ -238,10 +237,8 @@ class Ledger(Protocol):
 class CompiledGame(Protocol[S]):
     """A two-player, zero-sum game with alternating moves, as functions that kernels compile in.
 
-    A state is a row of W 64-bit words; A is at most 64. ``legal_mask``, ``play``, ``result`` and
-    ``observe`` are numba functions: they allocate nothing, raise nothing and are never called
-    with an illegal action. Laws: they agree with the domain's own rules on every state;
-    ``decode(encode(state)) == state``; equal states have equal rows.
+    A state is a row of W 64-bit words; A is at most 64. The functions are numba's, allocate and
+    raise nothing. Laws: they agree with the domain's rules; ``decode(encode(s)) == s``.
     """
 
     @property

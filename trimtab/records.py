@@ -154,10 +154,9 @@ class Decision:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of a decision: ``reward`` in [0, 1], and the right answer where it is known.
+    """What became of a decision: ``reward`` in [0, 1]; ``reference`` is the right answer if known.
 
-    Where ``source`` is the solver, several answers may be right: ``reference`` holds all of them
-    in canonical words, separated by spaces.
+    A solver may find several: they stand in canonical words, separated by spaces.
     """
 
     decision_id: str
@@ -231,10 +230,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvalReport:
-    """Scores of one system on examples, item by item, so that two systems can be paired.
-
-    ``items`` are states in text form; ``scores`` hold one value per item, by the score's name.
-    """
+    """Scores of one system, by name and item (states in text form), so that two can be paired."""
 
     domain: str
     bundle_id: str
