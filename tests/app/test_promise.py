@@ -157,12 +157,12 @@ def test_audits_reach_the_ledger_off_the_callers_path(opened: Opener) -> None:
     returned = {d.decision_id: d for d in (client.decide("letters", t) for t in TEXTS[60:260])}
     client.flush()
     audited = [d for d, _ in client.ledger.scan() if d.audit]
-    assert 20 <= len(audited) <= 60  # a fifth of 200
+    assert 30 <= len(audited) <= 75  # a quarter of 200: confidences that never vary show nothing
     for decision in audited:
         assert [p.agent for p in returned[decision.decision_id].predictions] == ["policy"]
         assert [p.agent for p in decision.predictions] == ["policy", "llm"]
         assert decision.answer == returned[decision.decision_id].answer
-        assert decision.propensity == pytest.approx(0.2)
+        assert decision.propensity == pytest.approx(0.25)
 
 
 def test_next_client_finds_the_certificate(opened: Opener, settings: Settings) -> None:
@@ -189,7 +189,7 @@ def test_certificate_of_another_bundle_is_refused(opened: Opener, settings: Sett
     client = opened(sure=1.0, llm=0.5)
     decide(client, TEXTS[:60])
     client.certify("letters", Promise(loss=0.02, window=60))
-    [path] = settings.certificates.iterdir()
+    [path] = [p for p in settings.certificates.iterdir() if ".watch." not in p.name]
     for wrong in ({"bundle_id": "c" * 64}, {"domain": "other"}, {"llm": "gpt-4o"}):
         with pytest.raises(BundleError, match=next(iter(wrong))):
             read_certificate(path, **wrong)

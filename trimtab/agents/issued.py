@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,8 +11,26 @@ from trimtab.agents.gain import GainModel
 from trimtab.agents.promise import Certificate
 from trimtab.agents.routing import PromiseRule
 from trimtab.errors import InputError
+from trimtab.release.drift import Alarm, Predicted
 
 SCHEMA = "trimtab.certificate/1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withdrawal:
+    """An alarm that took a certificate back.
+
+    Attributes:
+        alarm: which one sounded.
+        at: when; only requests decided later may certify again.
+        window: the number of the window whose certificate it took.
+        looked: the number of the last window that had been looked at; the next is one more.
+    """
+
+    alarm: Alarm
+    at: datetime
+    window: int
+    looked: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +48,10 @@ class Issued:
         window: requests that a full window bets on.
         unlabelled: requests without the label they need, counted as losses.
         asked: confidence that was asked for; the attempt's own is higher.
+        predicted: how sure the small models were of the window's requests; None in files of
+            versions without alarms.
+        withdrawals: the alarms of this bundle and LLM so far, oldest first.
+        looked: the number of the last window that was looked at, which may be one still filling.
     """
 
     domain: str
@@ -43,10 +65,27 @@ class Issued:
     asked: float
     window: int
     unlabelled: int
+    predicted: Predicted | None = None
+    withdrawals: tuple[Withdrawal, ...] = ()
+    looked: int = field(default=0, compare=False)
+
+    @property
+    def withdrawn(self) -> Withdrawal | None:
+        """Return the alarm that took this certificate back, None while it is in force."""
+        last = self.withdrawals[-1] if self.withdrawals else None
+        return last if last is not None and last.window == self.attempt else None
+
+    def withdraw(self, alarm: Alarm, *, at: datetime) -> Issued:
+        """Return it taken back."""
+        taken = Withdrawal(
+            alarm=alarm, at=at, window=self.attempt, looked=max(self.looked, self.attempt)
+        )
+        return replace(self, withdrawals=(*self.withdrawals, taken))
 
     def rule(self, *, audit_rate: float = 0.0) -> PromiseRule:
-        """Return the routing rule that applies the certificate."""
-        return PromiseRule(certificate=self.certificate, gain=self.gain, audit_rate=audit_rate)
+        """Return the routing rule that applies the certificate; always the LLM once withdrawn."""
+        in_force = None if self.withdrawn else self.certificate
+        return PromiseRule(certificate=in_force, gain=self.gain, audit_rate=audit_rate)
 
     def verdict(self) -> dict[str, Any]:
         """Return the certificate's fields, what was asked for, and the labels that are missing."""
@@ -71,6 +110,11 @@ class Issued:
             },
             "attempt": self.attempt,
             "asked": self.asked,
+            "predicted": None if self.predicted is None else asdict(self.predicted),
+            "withdrawals": [
+                {**asdict(taken), "at": taken.at.isoformat()} for taken in self.withdrawals
+            ],
+            "looked": self.looked,
         }
 
     @classmethod
@@ -94,6 +138,17 @@ class Issued:
                 asked=float(plain["asked"]),
                 window=int(plain["window"]["planned"]),
                 unlabelled=int(plain["window"]["unlabelled"]),
+                predicted=Predicted(**plain["predicted"]) if plain.get("predicted") else None,
+                withdrawals=tuple(
+                    Withdrawal(
+                        alarm=taken["alarm"],
+                        at=datetime.fromisoformat(taken["at"]),
+                        window=int(taken["window"]),
+                        looked=int(taken["looked"]),
+                    )
+                    for taken in plain.get("withdrawals", ())
+                ),
+                looked=int(plain.get("looked", plain["attempt"])),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"not a certificate ({error!r}); certify again") from error

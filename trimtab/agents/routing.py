@@ -6,7 +6,7 @@ import hashlib
 import threading
 from bisect import insort
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from trimtab.agents.gain import GainModel
@@ -36,6 +36,7 @@ class PromiseRule:
         expert: name of the agent that is asked.
         audit_rate: share of requests in [0, 1) that is audited under a certificate.
         seed: of the audits.
+        current_rate: gives the share to audit now, from alarms; ``audit_rate`` holds if None.
     """
 
     certificate: Certificate | None = None
@@ -43,6 +44,7 @@ class PromiseRule:
     expert: str = "llm"
     audit_rate: float = 0.02
     seed: int = 0
+    current_rate: Callable[[], float] | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.audit_rate < 1.0:
@@ -50,13 +52,12 @@ class PromiseRule:
 
     def admit(self, decision_id: str) -> Admission:
         """Draw whether a decision is audited; the draw depends on its id and the seed alone."""
-        if self.certificate is None or not self.certificate.certified or not self.audit_rate:
+        rate = self.audit_rate if self.current_rate is None else self.current_rate()
+        if self.certificate is None or not self.certificate.certified or not rate:
             return Admission(audit=False, propensity=1.0)
         digest = hashlib.sha256(f"{self.seed}\0{decision_id}".encode()).digest()
-        audit = int.from_bytes(digest[:8], "big") / 2**64 < self.audit_rate
-        return Admission(
-            audit=audit, propensity=self.audit_rate if audit else 1.0 - self.audit_rate
-        )
+        audit = int.from_bytes(digest[:8], "big") / 2**64 < rate
+        return Admission(audit=audit, propensity=rate if audit else 1.0 - rate)
 
     def route(self, predictions: Sequence[Prediction]) -> Route:
         """Return the route; the expert's where nothing is certified for the best cheap answer."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from trimtab.errors import TrimtabError
 from trimtab.graphs.serving import FEW_SHOT, Serving
 from trimtab.protocols import Ledger
-from trimtab.records import Decision, Passage
+from trimtab.records import Decision, Passage, Prediction
 
 CLOSING_S = 60.0
 KEPT = 10_000
@@ -23,10 +24,17 @@ class Auditor:
     """Asks the LLM about audited decisions on a thread of its own and keeps its answers.
 
     An audit that fails is lost: logged and counted in ``lost``.
+
+    Args:
+        ledger: where decisions are and answers go.
+        answered: told of every audited decision whose answer is durable, on the audits' thread.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(
+        self, ledger: Ledger, *, answered: Callable[[Decision], None] | None = None
+    ) -> None:
         self._ledger = ledger
+        self._answered = answered
         self._opening = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
         self._queued: deque[Future[None]] = deque(maxlen=KEPT)
@@ -34,10 +42,14 @@ class Auditor:
 
     def submit(self, decision: Decision, serving: Serving) -> None:
         """Queue the audit of a decision; returns at once."""
+        self.queue(lambda: self._audit(decision, serving))
+
+    def queue(self, task: Callable[[], None]) -> None:
+        """Queue what else asks the LLM off the caller's path; returns at once."""
         with self._opening:
             if self._pool is None:
                 self._pool = ThreadPoolExecutor(1, thread_name_prefix="trimtab-audit")
-        self._queued.append(self._pool.submit(self._audit, decision, serving))
+        self._queued.append(self._pool.submit(task))
 
     def flush(self) -> None:
         """Return once every audit that was queued has ended."""
@@ -68,9 +80,16 @@ class Auditor:
         kept = self._ledger.get(decision.decision_id)
         if any(prediction.agent == agent.name for prediction in kept.predictions):
             return  # a run that was killed and resumed submits its audit again
-        context: list[list[Passage]] = []
-        if agent.reads_context and serving.retriever is not None:
-            context = [serving.retriever.retrieve(decision.state, k=FEW_SHOT)]
-        state = serving.domain.from_text(decision.state)
-        [prediction] = agent.predict([state], context=context)
-        self._ledger.audit(decision.decision_id, prediction).result()
+        self._ledger.audit(decision.decision_id, ask_expert(serving, decision.state)).result()
+        if self._answered is not None:
+            self._answered(decision)
+
+
+def ask_expert(serving: Serving, text: str) -> Prediction:
+    """Return the LLM's answer to a text, asked as a decision asks it; raises ``LLMError``."""
+    agent = serving.expert()
+    context: list[list[Passage]] = []
+    if agent.reads_context and serving.retriever is not None:
+        context = [serving.retriever.retrieve(text, k=FEW_SHOT)]
+    [prediction] = agent.predict([serving.domain.from_text(text)], context=context)
+    return prediction

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Promise
-from trimtab.app.certify import AGREEMENT, Against
+from trimtab.app.certify import AGREEMENT, Against, issue
 from trimtab.errors import BundleError, ConfigError, InputError
+from trimtab.graphs.serving import Serving
+from trimtab.protocols import Ledger
 
 
 class CertificateBook:
@@ -47,13 +51,48 @@ class CertificateBook:
                 "not hold with its confidence: ask for that one, or train a new bundle"
             )
 
+    def issue(
+        self,
+        domain: str,
+        promise: Promise,
+        *,
+        against: Against,
+        ledger: Ledger,
+        serving: Serving,
+    ) -> Issued:
+        """Return the certificate that a ledger's uniform requests give; nothing is kept yet.
+
+        Raises:
+            ConfigError: another promise is bet on already, or no such window can certify it.
+            InputError: too few uniform requests.
+        """
+        self.check_plan(domain, promise, against=against)
+        kept = self.issued.get(domain)
+        return issue(
+            ledger.scan(domain=domain),
+            promise,
+            domain=domain,
+            bundle_id=serving.bundle_id,
+            llm=serving.expert_id,
+            canonical=serving.domain.canonical,
+            against=against,
+            withdrawals=() if kept is None else kept.withdrawals,
+        )
+
     def keep(self, issued: Issued) -> None:
         """Remember a certificate, and write it to the folder."""
         self.issued[issued.domain] = issued
-        path = certificate_path(
+        write_certificate(self._path(issued), issued)
+
+    def watch_path(self, issued: Issued) -> Path:
+        """Return the file beside a certificate that keeps the state of its alarms."""
+        path = self._path(issued)
+        return path.with_name(path.name.removesuffix(".json") + ".watch.json")
+
+    def _path(self, issued: Issued) -> Path:
+        return certificate_path(
             self._folder, domain=issued.domain, bundle_id=issued.bundle_id, llm=issued.llm
         )
-        write_certificate(path, issued)
 
 
 def certificate_path(folder: Path, *, domain: str, bundle_id: str, llm: str) -> Path:
@@ -89,10 +128,21 @@ def write_certificate(path: Path, issued: Issued) -> None:
     Raises:
         ConfigError: it cannot be written.
     """
+    write_json(path, issued.to_json())
+
+
+def write_json(path: Path, plain: Mapping[str, Any]) -> None:
+    """Keep a JSON object; the file appears whole or not at all.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(issued.to_json(), indent=1) + "\n", encoding="utf-8")
+        part.write_text(json.dumps(plain, indent=1) + "\n", encoding="utf-8")
         part.replace(path)
     except OSError as error:
-        raise ConfigError(f"certificate {path} cannot be written ({error})") from error
+        raise ConfigError(
+            f"{path} cannot be written ({error}); make room, or set TRIMTAB_CERTIFICATES"
+        ) from error

@@ -3,13 +3,13 @@
 The first third of a window's requests fits the gain model and the thresholds; the rest, which
 neither has seen, is bet on. Where a window is too small to spare any, fixed confidences are tried.
 The k-th window of a bundle has the part ``δ·6/(π²k²)`` of the allowed error, so that going on until
-it works breaks no promise.
+it works breaks no promise. An alarm ends a window: what came before it certifies nothing any more.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -17,12 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.agents.gain import GainModel, fit_gain_on
-from trimtab.agents.issued import Issued
+from trimtab.agents.issued import Issued, Withdrawal
 from trimtab.agents.promise import REFUSAL, Promise, certify, share_thresholds
 from trimtab.agents.routing import PromiseRule
+from trimtab.agents.window_plan import window_delta
 from trimtab.errors import ConfigError, InputError
 from trimtab.evals.items import Canonical, Row
 from trimtab.evals.pairs import Pair, uniform_pairs
+from trimtab.release.drift import Predicted
 from trimtab.stats import bet
 
 Floats = NDArray[np.float64]
@@ -51,6 +53,7 @@ def issue(
     llm: str,
     canonical: Canonical,
     against: Against = "gold",
+    withdrawals: Sequence[Withdrawal] = (),
 ) -> Issued:
     """Return the certificate that a domain's uniform requests give, certified or not.
 
@@ -66,6 +69,7 @@ def issue(
         llm: so are those that another LLM answered.
         canonical: the domain's canonical words of an action.
         against: ``gold`` compares with outcomes; ``agreement`` takes the LLM to be right.
+        withdrawals: earlier alarms; only requests decided after the last of them count.
 
     Raises:
         ConfigError: no window of this size can certify the promise.
@@ -77,6 +81,10 @@ def issue(
         _check_window(promise)
     found = uniform_pairs(rows, canonical=canonical, bundle_id=bundle_id)
     pairs = [pair for pair in found if pair.llm.tier == llm]
+    spent = 0
+    if withdrawals:
+        last = withdrawals[-1]
+        spent, pairs = last.looked, [p for p in pairs if p.decision.created_at > last.at]
     newest = max(1, math.ceil(len(pairs) / size))
     filling: Issued | None = None
     for number in range(newest, 0, -1):
@@ -86,11 +94,12 @@ def issue(
         issued = _issue_window(
             window,
             promise,
-            number=number,
+            number=spent + number,
             fitted=fitted,
             against=against,
             named={"domain": domain, "bundle_id": bundle_id, "llm": llm},
         )
+        issued = replace(issued, withdrawals=tuple(withdrawals), looked=spent + newest)
         if issued.certificate.certified or len(window) == size:
             return issued
         filling = filling or issued
@@ -118,7 +127,7 @@ def _issue_window(
     # a label that nobody gave may be a loss: counting it as one keeps the promise
     losses = np.where(np.isnan(gains), 1.0, gains)
     differs = np.array([pair.differs for pair in pairs])
-    delta = (1.0 - promise.confidence) * 6.0 / (math.pi * number) ** 2
+    delta = window_delta(1.0 - promise.confidence, number)
     refusal = REFUSAL if fitted else SMALL_REFUSAL
     gain = _fit(pairs[:fitted], gains[:fitted])
     rule = PromiseRule(gain=gain)
@@ -156,7 +165,9 @@ def _issue_window(
     if against == "agreement":
         certificate = replace(certificate, labels=0)
     return Issued(
-        **named,
+        domain=named["domain"],
+        bundle_id=named["bundle_id"],
+        llm=named["llm"],
         certificate=certificate,
         gain=gain,
         first=pairs[start].decision.created_at,
@@ -165,7 +176,14 @@ def _issue_window(
         asked=promise.confidence,
         window=promise.window,
         unlabelled=unlabelled,
+        predicted=_predicted(pairs[start:]),
     )
+
+
+def _predicted(pairs: Sequence[Pair]) -> Predicted:
+    """Return how sure the small models are of these requests."""
+    sure = np.array([pair.cheap.confidence or 0.0 for pair in pairs])
+    return Predicted(mean=float(sure.mean()), spread=float(sure.std()), n=len(sure))
 
 
 def least_window(promise: Promise) -> int:

@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Promise
 from trimtab.app.audits import Auditor
+from trimtab.app.canaries import Canaries
 from trimtab.app.certificates import CertificateBook
-from trimtab.app.certify import Against, issue
+from trimtab.app.certify import Against
 from trimtab.app.experts import ExpertFactory
 from trimtab.app.fast_path import AskHuman, FastPath
 from trimtab.app.metrics import Metrics
 from trimtab.app.serving import LLM, bundle_servings, open_ledger, shipped_bundles
+from trimtab.app.truth import by_answer, by_reward
+from trimtab.app.watch import DriftWatch
 from trimtab.errors import InputError
 from trimtab.graphs.ids import new_decision_id
 from trimtab.graphs.nodes import DecideNodes, utc_now
@@ -72,10 +74,9 @@ class Trimtab:
         self._ask_human = ask_human
         self._swapping = threading.Lock()
         self._llm = LLM(self.settings)
-        if not bundles and not servings and not shipped:
-            shipped = ("assistant",)
+        chosen = shipped if bundles or servings or shipped else ("assistant",)
         served = bundle_servings(
-            {**shipped_bundles(shipped), **(bundles or {})},
+            {**shipped_bundles(chosen), **(bundles or {})},
             settings=self.settings,
             expert=expert or self._llm.agent,
         )
@@ -83,27 +84,34 @@ class Trimtab:
         if ledger is None:
             ledger = open_ledger(self.settings.ledger)
         self.ledger: Ledger = ledger
-        served = {**served, **(servings or {})}
+        served |= servings or {}
         self.metrics = Metrics(served, ledger)
-        self._auditor = Auditor(ledger)
+        self.certificates = CertificateBook(self.settings.certificates)
+        self._auditor = Auditor(ledger, answered=lambda decision: self.watch.answered(decision))
+        self.watch = DriftWatch(
+            ledger,
+            self.certificates,
+            audit_rate=self.settings.audit_rate,
+            metrics=self.metrics,
+            serving=lambda name: self.nodes.serving(name),
+            route_by=self._route_by,
+            background=self._auditor.queue,
+            now=now,
+        )
         nodes = DecideNodes(
             servings=served,
             ledger=ledger,
             auditor=self._auditor.submit,
             new_id=new_id,
             now=now,
-            observer=self.metrics,
+            observer=self.watch,
         )
         self.fast_path = FastPath(nodes, ask_human)
-        self.certificates = CertificateBook(self.settings.certificates)
-        for name, serving in served.items():
-            kept = self.certificates.load(name, bundle_id=serving.bundle_id, llm=serving.expert_id)
-            if kept is not None:
-                self._route_by(kept)
+        self.watch.resume(served)
 
     @property
     def domains(self) -> list[str]:
-        """Return the names of the domains that are served."""
+        """Return the names of the served domains."""
         return sorted(self.nodes.servings)
 
     @property
@@ -172,12 +180,7 @@ class Trimtab:
         context = self.fast_path.context(
             domain, mode=mode, budget=budget, spend_usd_per_1000=spend_usd_per_1000
         )
-        path = self.fast_path
-        started = [path.start(text, context) for text in texts]
-        if all(isinstance(state, Decision) for state in started):
-            return [path.finish(state, context) for state in started]
-        with ThreadPoolExecutor(self.settings.llm_max_concurrency) as pool:
-            return list(pool.map(lambda state: path.finish(state, context), started))
+        return self.fast_path.many(texts, context, workers=self.settings.llm_max_concurrency)
 
     def feedback(
         self,
@@ -199,26 +202,20 @@ class Trimtab:
             InputError: neither or both of ``answer`` and ``reward``, or a reward outside [0, 1].
             LedgerError: no such decision.
         """
-        if (answer is None) == (reward is None):
-            raise InputError(f"answer={answer!r}, reward={reward!r}: give exactly one of the two")
-        if reward is not None and not 0.0 <= reward <= 1.0:
-            raise InputError(f"reward={reward} is not in [0, 1]; give 1 for right, 0 for wrong")
-        reference = None
-        if answer is not None:
-            self.ledger.flush()
-            decision = self.ledger.get(decision_id)
-            reference = self.nodes.serving(decision.domain).domain.canonical(answer)
-            reward = float(reference == decision.answer)
-        outcome = Outcome(
-            decision_id=decision_id, reward=cast(float, reward), source=source, reference=reference
+        outcome = (
+            by_answer(self.ledger, decision_id, answer, source, self.nodes.serving)
+            if answer is not None and reward is None
+            else by_reward(decision_id, answer, reward, source)
         )
         self.ledger.resolve(outcome).result()
+        self.watch.labelled(outcome)
         return outcome
 
     def certify(self, domain: str, promise: Promise, *, against: Against = "gold") -> Issued:
         """Return the certificate that the ledger's uniform requests give, and route by it.
 
-        It is kept in ``settings.certificates``, where the next client finds it.
+        It is kept in ``settings.certificates`` for the next client. Its alarms take it back when
+        the traffic changes; then certify again, on requests decided since.
 
         Args:
             domain: a served domain.
@@ -230,48 +227,50 @@ class Trimtab:
             InputError: too few uniform requests.
         """
         self.flush()
-        serving = self.nodes.serving(domain)
-        self.certificates.check_plan(domain, promise, against=against)
-        issued = issue(
-            self.ledger.scan(domain=domain),
-            promise,
-            domain=domain,
-            bundle_id=serving.bundle_id,
-            llm=serving.expert_id,
-            canonical=serving.domain.canonical,
-            against=against,
+        kept = self.certificates.issued.get(domain)
+        issued = self.certificates.issue(
+            domain, promise, against=against, ledger=self.ledger, serving=self.nodes.serving(domain)
         )
-        self.certificates.keep(issued)
-        self._route_by(issued)
-        return issued
+        return self.watch.adopt(issued, kept)
+
+    def canary(self, domain: str, examples: Mapping[str, str]) -> Canaries:
+        """Ask the LLM each text once, and some again under a certificate (alarm A3).
+
+        Args:
+            domain: a served domain.
+            examples: the right answer of each text.
+
+        Raises InputError where there are none or the LLM gets all wrong, LLMError if it is gone.
+        """
+        return self.watch.canary(domain, examples)
 
     def report(self, domain: str | None = None, *, volume: int | None = None) -> dict[str, Any]:
         """Return the report on the ledger as one JSON object.
 
         Args:
             domain: only this domain; all if None.
-            volume: decisions per month, for the monthly figure.
+            volume: decisions per month.
         """
         from trimtab.evals.report import ledger_report
 
         self.flush()
-        canonical = {name: served.domain.canonical for name, served in self.nodes.servings.items()}
-        certificates = {name: issued.to_json() for name, issued in self.certificates.issued.items()}
         return ledger_report(
             self.ledger.scan(domain=domain),
             volume=volume,
-            canonical=canonical,
-            certificates=certificates,
+            canonical={name: one.domain.canonical for name, one in self.nodes.servings.items()},
+            certificates={name: one.to_json() for name, one in self.certificates.issued.items()},
         )
 
     def flush(self) -> None:
         """Return once every decision and audit so far is durable."""
         self._auditor.flush()
         self.ledger.flush()
+        self.watch.save()
 
     def close(self) -> None:
         """Flush the ledger and stop the embedded LLM, if one was started."""
         self._auditor.close()
+        self.watch.save()
         self._llm.close()
         if self._owns_ledger:
             self.ledger.close()
@@ -291,7 +290,7 @@ class Trimtab:
 
     def _route_by(self, issued: Issued) -> None:
         """Route by a certificate from now on; decisions under way keep the rule they began with."""
-        rule = issued.rule(audit_rate=self.settings.audit_rate)
+        rule = self.watch.rule(issued)
         with self._swapping:
             served = replace(self.nodes.serving(issued.domain), rule=rule)
             nodes = replace(self.nodes, servings={**self.nodes.servings, issued.domain: served})

@@ -9,7 +9,8 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import get_args
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -29,6 +30,7 @@ from trimtab.graphs.serving import Serving
 from trimtab.ledger import SqliteLedger
 from trimtab.protocols import Ledger
 from trimtab.records import Decision
+from trimtab.release.drift import Alarm
 
 BUCKETS_S = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 LLM = "llm"
@@ -38,6 +40,25 @@ LLM_COUNTS = {
     "parse_errors": "LLM replies that named no legal action.",
     "unavailable": "Predictions given up: retries used up, or breaker open.",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseState:
+    """How the promise of a domain stands.
+
+    Attributes:
+        domain: its name.
+        in_force: whether a certificate is; otherwise the LLM is always asked.
+        window: number of the window that certified, or of the one that an alarm opened.
+        audit_rate: share of requests audited now; 0 where none is.
+        alarms: how often each alarm took a certificate back.
+    """
+
+    domain: str
+    in_force: bool
+    window: int
+    audit_rate: float
+    alarms: Mapping[Alarm, int]
 
 
 class Metrics(Collector):
@@ -57,6 +78,7 @@ class Metrics(Collector):
         self._seconds: dict[tuple[str, str], float] = defaultdict(float)
         self._llm_usd: dict[str, float] = defaultdict(float)
         self._failures: dict[tuple[str, str], int] = defaultdict(int)
+        self.promises: Callable[[], Sequence[PromiseState]] = tuple
         self.registry = CollectorRegistry(auto_describe=False)
         self.registry.register(self)
 
@@ -112,6 +134,7 @@ class Metrics(Collector):
             failed.add_metric(key, count)
         yield failed
         yield from self._llm_samples()
+        yield from _promise_samples(self.promises())
         if isinstance(self._ledger, SqliteLedger):
             yield GaugeMetricFamily(
                 "trimtab_ledger_queue", "Ledger rows not written yet.", self._ledger.queued
@@ -164,6 +187,29 @@ def _decision_samples(decisions: Mapping[tuple[str, str, str], int]) -> Iterable
     for domain, count in degraded.items():
         marked.add_metric([domain], count)
     yield marked
+
+
+def _promise_samples(promises: Sequence[PromiseState]) -> Iterable[Metric]:
+    sounded = CounterMetricFamily(
+        "trimtab_drift_alarms",
+        "Alarms that took a certificate back.",
+        labels=["domain", "alarm"],
+    )
+    in_force, window, rate = (
+        GaugeMetricFamily(name, meaning, labels=["domain"])
+        for name, meaning in (
+            ("trimtab_promise_in_force", "1 under a certificate, 0 where the LLM is always asked."),
+            ("trimtab_promise_window", "Number of the promise's window."),
+            ("trimtab_audit_rate", "Share of requests that is audited now."),
+        )
+    )
+    for state in promises:
+        for alarm in get_args(Alarm):
+            sounded.add_metric([state.domain, alarm], state.alarms.get(alarm, 0))
+        in_force.add_metric([state.domain], float(state.in_force))
+        window.add_metric([state.domain], state.window)
+        rate.add_metric([state.domain], state.audit_rate)
+    yield from (sounded, in_force, window, rate)
 
 
 def _duration_samples(

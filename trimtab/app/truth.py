@@ -1,14 +1,53 @@
-"""Outcomes by a domain's own truth: games whose every move a solver can judge."""
+"""Outcomes: what a caller says, or a domain's own truth where a solver can judge every move."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
-from trimtab.errors import IllegalAction, TruthUnknown
+from trimtab.errors import IllegalAction, InputError, TruthUnknown
+from trimtab.graphs.serving import Serving
 from trimtab.ledger import REDACTED
 from trimtab.protocols import AnyDomain, Ledger
-from trimtab.records import Decision, Outcome
+from trimtab.records import Decision, Outcome, OutcomeSource
+
+
+def by_reward(
+    decision_id: str, answer: str | None, reward: float | None, source: OutcomeSource
+) -> Outcome:
+    """Return the outcome of a shown answer that was so good.
+
+    Raises:
+        InputError: an answer is given too, or no reward, or one outside [0, 1].
+    """
+    if answer is not None or reward is None:
+        raise InputError(f"answer={answer!r}, reward={reward!r}: give exactly one of the two")
+    if not 0.0 <= reward <= 1.0:
+        raise InputError(f"reward={reward} is not in [0, 1]; give 1 for right, 0 for wrong")
+    return Outcome(decision_id=decision_id, reward=reward, source=source)
+
+
+def by_answer(
+    ledger: Ledger,
+    decision_id: str,
+    answer: str,
+    source: OutcomeSource,
+    serving: Callable[[str], Serving],
+) -> Outcome:
+    """Return the outcome of a decision whose right answer is known.
+
+    Raises:
+        LedgerError: no such decision.
+    """
+    ledger.flush()
+    decision = ledger.get(decision_id)
+    reference = serving(decision.domain).domain.canonical(answer)
+    return Outcome(
+        decision_id=decision_id,
+        reward=float(reference == decision.answer),
+        source=source,
+        reference=reference,
+    )
 
 
 def resolve_by_solver(

@@ -24,6 +24,7 @@ class Pair:
         decision: the ledger's row.
         cheap: the most confident answer of the small models.
         llm: the LLM's answer.
+        said: the small models' answer in words, as far as they are known.
         differs: whether the two answers differ.
         gain: right(LLM) − right(cheap): 0 where they agree, NaN where a label is needed.
         source: who said what is right, None where nobody did.
@@ -35,6 +36,7 @@ class Pair:
     decision: Decision
     cheap: Prediction
     llm: Prediction
+    said: str
     differs: bool
     gain: float
     source: OutcomeSource | None
@@ -93,6 +95,7 @@ def _pair(row: Row, words: Words, apart: Prediction | None) -> Pair | None:
         decision=decision,
         cheap=cheap,
         llm=llm,
+        said=words.spell(cheap.action) or str(cheap.action),
         differs=differs,
         gain=gain,
         source=None if outcome is None else outcome.source,

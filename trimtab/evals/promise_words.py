@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from trimtab.agents.promise import Certificate
+from trimtab.agents.slices import FACTOR, LEAST, Slice
 from trimtab.evals.document import DomainReport
 from trimtab.evals.promises import Audits, PromiseReport
 from trimtab.evals.wording import percent, points, saving, span
+from trimtab.release.drift import Alarm
 from trimtab.stats import Estimate
+
+ALARMS: Mapping[Alarm, str] = {
+    "A1": "the small models have become less sure",
+    "A2": "audits lose more than was promised",
+    "A3": "the LLM gets its canaries wrong",
+}
 
 
 def promised(domain: DomainReport) -> list[str]:
@@ -33,10 +42,12 @@ def audited(domain: DomainReport) -> list[str]:
     """Return what was routed, refused and audited, and what the audits say of the promise."""
     audits, promise = domain.promise.audits, domain.promise
     lines = []
-    if audits.since is not None and promise.state in ("certified", "refused"):
+    if audits.since is not None and promise.state in ("certified", "refused", "withdrawn"):
         lines.append(_since(audits))
     if audits.answered and audits.loss_low is not None and audits.loss_high is not None:
         lines.append(_verdict(audits, promise, low=audits.loss_low, high=audits.loss_high))
+    if promise.slices and promise.certificate is not None:
+        lines.append(_slices(promise.slices, promise.certificate.loss))
     return [_named(line, domain) for line in lines]
 
 
@@ -69,6 +80,13 @@ def _statement(promise: PromiseReport) -> str:
         )
     loss, sure = _size(certificate.loss), f"with {promise.asked * 100:g} % confidence"
     window = _window(promise, certificate)
+    if promise.withdrawal is not None:
+        taken = promise.withdrawal
+        return (
+            f"Withdrawn by alarm {taken.alarm} on {_stamp(taken.at)} UTC ({ALARMS[taken.alarm]}): "
+            f"the LLM is always asked until window {taken.looked + 1} is certified, on requests "
+            "decided since; see trimtab certify."
+        )
     if promise.state == "refused":
         return (
             f"The LLM is not worth asking here: never asking it is certified to be at most {loss} "
@@ -99,7 +117,7 @@ def _price(promise: PromiseReport) -> list[str]:
         return ["These rows hold no request drawn uniformly, so the rule has no known price."]
     if promise.state == "refused":
         asking = "no request asks the LLM, audits aside"
-    elif promise.state == "failed":
+    elif promise.state in ("failed", "withdrawn"):
         asking = "every request asks the LLM"
     else:
         share = promise.llm_share
@@ -109,6 +127,19 @@ def _price(promise: PromiseReport) -> list[str]:
         cost = "that " + saving(promise.bill.fraction).replace("the LLM", "it")
     audits = "audits included" if promise.audits.n else "before audits"
     return [f"By that rule {asking}, and {cost}, {audits}."]
+
+
+def _slices(slices: Sequence[Slice], loss: float) -> str:
+    """Return which answers of the small models lose too much, and how many cannot be judged."""
+    few = sum(one.verdict == "too few" for one in slices)
+    losing = [f"{one.category} (n = {one.n:,})" for one in slices if one.verdict == "loses"]
+    bound = f"more than {_size(FACTOR * loss)} below the LLM"
+    asked = "among requests drawn uniformly since the window"
+    if few == len(slices):
+        return f"By answer, too few {asked} to say which loses: at least {LEAST} of one are needed."
+    said = f"answered {', '.join(losing)}: {bound}" if losing else f"none is shown to be {bound}"
+    rest = f"; {few} of {len(slices)} answers have fewer than {LEAST} requests" if few else ""
+    return f"By answer, {asked}: {said}{rest}."
 
 
 def _since(audits: Audits) -> str:

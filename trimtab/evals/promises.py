@@ -9,18 +9,20 @@ from typing import Literal
 
 import numpy as np
 
-from trimtab.agents.issued import Issued
+from trimtab.agents.issued import Issued, Withdrawal
 from trimtab.agents.promise import Certificate
 from trimtab.agents.routing import PromiseRule
+from trimtab.agents.slices import Slice
 from trimtab.evals.curve import Curve, Floats, Swept, mean_with_bounds, sweep
 from trimtab.evals.items import LLM
 from trimtab.evals.pairs import Pair
 from trimtab.evals.policies import resamples_for, saved_fraction
+from trimtab.evals.promise_slices import promise_slices
 from trimtab.evals.terms import Bools, measured_gains, shown_cheap
 from trimtab.records import Decision
 from trimtab.stats import Estimate, bootstrap_means, interval, proportion
 
-State = Literal["none", "uncertified", "failed", "certified", "refused"]
+State = Literal["none", "uncertified", "failed", "certified", "refused", "withdrawn"]
 
 _NOT_ROUTED = ("uncertified", "forced", "human", "spending")
 """Reasons of decisions that no certificate routed, and no audit was drawn for."""
@@ -79,7 +81,7 @@ class PromiseReport:
     Attributes:
         state: ``none``: not asked for; ``uncertified``: asked for, without a certificate yet;
             ``failed``: tried and not certified; ``certified``; ``refused``: never asking the LLM
-            is certified.
+            is certified; ``withdrawn``: certified, and taken back by an alarm.
         certificate: what was shown; None in the first two states.
         asked: confidence that was asked for.
         bundle_id: the weights that the promise, or the newest decision, is about.
@@ -90,6 +92,10 @@ class PromiseReport:
         llm_share: share of the uniform requests on which the certificate's rule asks the LLM.
         bill: of that rule.
         audits: what came after.
+        withdrawal: the alarm that took the certificate back; None while it is in force.
+        alarms: how many took one back so far, on these weights.
+        slices: the promise by the small models' answer, on requests drawn uniformly after the
+            certificate's window; empty without a certificate.
     """
 
     state: State
@@ -104,6 +110,9 @@ class PromiseReport:
     llm_share: Estimate | None
     bill: Bill | None
     audits: Audits
+    withdrawal: Withdrawal | None = None
+    alarms: int = 0
+    slices: tuple[Slice, ...] = ()
 
 
 def promise_report(
@@ -143,6 +152,9 @@ def promise_report(
         else proportion(float(asked.sum()), len(asked)),
         bill=bill,
         audits=audits,
+        withdrawal=None if issued is None else issued.withdrawn,
+        alarms=0 if issued is None else len(issued.withdrawals),
+        slices=() if issued is None else promise_slices(pairs, issued),
     )
 
 
@@ -183,6 +195,8 @@ def _state(decisions: Sequence[Decision], issued: Issued | None) -> State:
     if issued is None:
         waiting = any(decision.route.reason == "uncertified" for decision in decisions)
         return "uncertified" if waiting else "none"
+    if issued.withdrawn is not None:
+        return "withdrawn"
     if issued.certificate.refused:
         return "refused"
     return "certified" if issued.certificate.certified else "failed"

@@ -1,0 +1,243 @@
+"""A served promise while the world moves: alarms, withdrawal, restart, a new certificate."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.desk import desk_serving, numbered_ids, ticking_clock
+from trimtab import Trimtab
+from trimtab.agents.promise import Promise
+from trimtab.agents.routing import PromiseRule
+from trimtab.agents.window_plan import window_delta
+from trimtab.domains.choices import Choices, ChoiceState
+from trimtab.errors import LLMUnavailable
+from trimtab.ledger import SqliteLedger
+from trimtab.records import Decision, Passage, Prediction
+from trimtab.settings import Settings, load_settings
+
+LABELS = ("a", "b", "c", "d")
+CALM = [f"request {number}" for number in range(1500)]
+MOVED = [f"moved request {number}" for number in range(300)]
+"""Their words mean other labels than they did: the small model is wrong, as sure as before."""
+HARD = [f"hard request {number}" for number in range(300)]
+"""The small model is less sure of them, and says so."""
+PROMISE = Promise(loss=0.1, window=150)
+
+
+def draw(purpose: str, text: str) -> float:
+    digest = hashlib.sha256(f"{purpose}\0{text}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+REFERENCES = {text: LABELS[int(4 * draw("truth", text))] for text in (*CALM, *MOVED, *HARD)}
+DOMAIN = Choices(name="letters", labels=LABELS, references=REFERENCES)
+
+
+@dataclass(frozen=True, slots=True)
+class Small:
+    """Right as often as it says on calm requests, wrong on moved ones."""
+
+    name: str = "policy"
+    reads_context: bool = False
+
+    def predict(
+        self, states: Sequence[ChoiceState], *, context: Sequence[Sequence[Passage]] = ()
+    ) -> list[Prediction]:
+        return [self._predict(state.text) for state in states]
+
+    def _predict(self, text: str) -> Prediction:
+        confidence = 0.5 + 0.4 * draw("sure", text)
+        if not text.startswith("hard"):
+            confidence = 0.99 if draw("easy", text) < 0.8 else confidence
+        right = draw("right", text) < confidence and not text.startswith("moved")
+        truth = DOMAIN.index(REFERENCES[text])
+        return Prediction(
+            agent=self.name,
+            action=truth if right else (truth + 1) % 4,
+            confidence=confidence,
+            tier="small",
+        )
+
+
+@dataclass(slots=True)
+class Large:
+    """The LLM: right, until it is replaced by a worse one."""
+
+    name: str = "llm"
+    reads_context: bool = False
+    worse: bool = False
+    gone: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    def predict(
+        self, states: Sequence[ChoiceState], *, context: Sequence[Sequence[Passage]] = ()
+    ) -> list[Prediction]:
+        if self.gone:
+            raise LLMUnavailable("gone")
+        self.asked += [state.text for state in states]
+        return [
+            Prediction(
+                agent=self.name,
+                action=(DOMAIN.index(REFERENCES[state.text]) + self.worse) % 4,
+                confidence=None,
+                tier="large",
+            )
+            for state in states
+        ]
+
+
+Opener = Callable[[Large], Trimtab]
+"""Opens a client; the one before it ends first, as on a restart."""
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return replace(load_settings(), certificates=tmp_path / "certificates", audit_rate=0.1)
+
+
+@pytest.fixture
+def opened(tmp_path: Path, settings: Settings) -> Iterator[Opener]:
+    clients: list[Trimtab] = []
+    new_id, now = numbered_ids(), ticking_clock()
+
+    def end() -> None:
+        if clients:
+            client = clients.pop()
+            client.close()
+            client.ledger.close()
+
+    def open_client(large: Large) -> Trimtab:
+        end()
+        serving = replace(
+            desk_serving(large),
+            domain=DOMAIN,
+            agents=(Small(),),
+            rule=PromiseRule(),
+            expert_id="large",
+            retriever=None,
+        )
+        client = Trimtab(
+            servings={"letters": serving},
+            ledger=SqliteLedger(tmp_path / "ledger.sqlite"),
+            settings=settings,
+            new_id=new_id,
+            now=now,
+        )
+        clients.append(client)
+        return client
+
+    yield open_client
+    end()
+
+
+def decide(client: Trimtab, texts: Sequence[str]) -> list[Decision]:
+    return [client.decide("letters", text) for text in texts]
+
+
+def certified(client: Trimtab) -> None:
+    decide(client, CALM[:200])
+    issued = client.certify("letters", PROMISE, against="agreement")
+    assert issued.certificate.certified
+
+
+def samples(client: Trimtab) -> dict[tuple[str, ...], float]:
+    return {
+        (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
+        for family in text_string_to_metric_families(client.metrics.text())
+        for sample in family.samples
+    }
+
+
+def alarm_of(client: Trimtab) -> str | None:
+    taken = client.certificates.issued["letters"].withdrawn
+    return None if taken is None else taken.alarm
+
+
+def test_calm_traffic_sounds_no_alarm(opened: Opener) -> None:
+    client = opened(Large())
+    certified(client)
+    reasons = {decision.route.reason for decision in decide(client, CALM[200:700])}
+    client.flush()
+    assert alarm_of(client) is None
+    assert "confident" in reasons
+    assert samples(client)["trimtab_promise_in_force", "letters"] == 1.0
+
+
+def test_wrong_small_answers_sound_the_alarm_on_audits(opened: Opener) -> None:
+    client = opened(Large())
+    certified(client)
+    for text in MOVED:
+        client.decide("letters", text)
+        client.flush()
+    assert alarm_of(client) == "A2"
+    after = client.decide("letters", CALM[500])
+    assert (after.route.agent, after.route.reason) == ("llm", "uncertified")
+
+
+def test_unsure_small_models_sound_the_free_alarm(opened: Opener) -> None:
+    client = opened(Large())
+    certified(client)
+    decide(client, HARD)
+    assert alarm_of(client) == "A1"
+
+
+def test_withdrawn_certificate_stays_withdrawn_after_a_restart(opened: Opener) -> None:
+    client = opened(Large())
+    certified(client)
+    decide(client, HARD)
+    other = opened(Large())
+    assert other.decide("letters", CALM[500]).route.reason == "uncertified"
+    assert alarm_of(other) == "A1"
+
+
+def test_metrics_and_report_say_which_alarm_sounded(opened: Opener) -> None:
+    client = opened(Large())
+    certified(client)
+    decide(client, HARD)
+    found = samples(client)
+    assert found["trimtab_drift_alarms_total", "A1", "letters"] == 1.0
+    assert found["trimtab_promise_in_force", "letters"] == 0.0
+    assert found["trimtab_promise_window", "letters"] == 2.0
+    [domain] = client.report()["domains"]
+    assert domain["promise"]["state"] == "withdrawn"
+    assert domain["promise"]["withdrawal"]["alarm"] == "A1"
+
+
+def test_next_certificate_needs_requests_decided_since_the_alarm(opened: Opener) -> None:
+    client = opened(Large())
+    certified(client)
+    for text in HARD:
+        if client.decide("letters", text).route.reason == "uncertified":
+            break
+    client.flush()
+    since = sum(d.route.reason == "uncertified" for d, _ in client.ledger.scan()) - 200
+    assert since > 0
+    decide(client, CALM[900 : 900 + 200 - since])
+    again = client.certify("letters", PROMISE, against="agreement")
+    assert again.attempt == 2
+    assert again.withdrawn is None
+    assert again.certificate.confidence > 1.0 - window_delta(0.05, 2)
+    assert again.first > again.withdrawals[0].at
+
+
+def test_restart_goes_on_with_the_capital_it_had(opened: Opener) -> None:
+    client = opened(Large())
+    certified(client)
+    decide(client, HARD[:10])
+    client.flush()
+    [path] = client.settings.certificates.glob("*.watch.json")
+    before = json.loads(path.read_text(encoding="utf-8"))["alarms"]["capitals"]
+    assert max(before["A1"]) > 1.0
+    other = opened(Large())
+    assert alarm_of(other) is None
+    decide(other, HARD[10:])
+    other.flush()
+    after = json.loads(path.read_text(encoding="utf-8"))["alarms"]
+    assert after["sounded"] == "A1"
