@@ -86,7 +86,9 @@ class BoardNet:
             rows: `[B, W]` states of the game.
         """
         count = len(rows)
-        if not 0 < count <= MOST_BOUND:
+        if not count:
+            return np.empty((0, self.game.num_actions), np.float32), np.empty(0, np.float32)
+        if count > MOST_BOUND:
             inputs = dict(zip(INPUTS, observe_rows(self.game, rows), strict=True))
             priors, values = self._session.run(OUTPUTS, inputs)
             return priors, values

@@ -1,23 +1,27 @@
-"""The compiled calls of a forest search: plant the roots, gather leaves, take their values in.
+"""The compiled calls of a forest search: plant the roots, and step from leaves to the next leaves.
 
-``plant`` and ``gather`` are built for a game; the rest is the same machine code for all games with
-the same A and W. B is the number of leaves gathered; ``leaves`` are their trees and nodes,
-`[2, B]`.
+``plant`` and ``step`` are built for a game; the rest is the same machine code for all games with
+the same A and W. A step takes the values of the last leaves in and gathers the next ones: beside a
+small net, the way from Python into compiled code costs more than the work there, and is gone once.
+B is the number of leaves gathered; ``leaves`` are their trees and nodes, `[2, B]`.
 """
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
+from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.protocols import ONGOING, Array, Words
 from trimtab.search.compiled import Kernel, Rules, cached, kernel
-from trimtab.search.descent import Choice, choose, improved_logits, is_open, softmax
+from trimtab.search.descent import CHOICE, Choice, choose, improved_logits, is_open, softmax
 from trimtab.search.forest import (
     EXPANDED,
     Floats,
+    Forest,
     Head,
     Ints,
     Tree,
@@ -25,16 +29,15 @@ from trimtab.search.forest import (
     back_up,
     cancel,
     copy_words,
-    is_legal,
     settle,
 )
+from trimtab.search.forest_intake import take_in
 
 Nodes = NDArray[np.void]
-VALID = 0
-NOT_FINITE = 1
-NO_DISTRIBUTION = 2
-VALUE_OUT_OF_RANGE = 3
-TOLERANCE = 1e-3
+STOP = 0
+FINISH = 1
+GO_ON = 2
+"""Gather no leaves; gather only while a tree has no simulation; gather."""
 
 
 def build_plant(rules: Rules) -> Kernel:
@@ -54,16 +57,78 @@ def build_plant(rules: Rules) -> Kernel:
     return cached(plant)
 
 
-def build_gather(rules: Rules) -> Kernel:
-    """Return ``gather``, which writes the rows and places of the leaves to evaluate.
+def build_step(rules: Rules) -> Kernel:
+    """Return ``step``, which takes answers in, then writes rows and places of leaves to evaluate.
 
-    Its arguments are nodes, heads, a CHOICE `[1]`, the schedule, the simulations per tree, the most
-    leaves per tree, rows, leaves, and scratch `[A]`. In each tree it follows
+    Its arguments are nodes, heads, leaves, the number of answers, `[B, A]` priors and `[B]` values
+    (both float32), STOP, FINISH or GO_ON, a CHOICE `[1]`, the schedule, the simulations per tree,
+    the most leaves per tree, rows, and scratch `[A]`. In each tree it follows
     :func:`~trimtab.search.descent.choose` to at most ``width`` leaves; it returns their number B. A
     path that ends at a proven node is backed up at once and counts as a simulation. Two paths to
     one leaf collide: the second is taken back, and the tree's width shrinks to what it found;
     after a round without collision it grows by one, up to the most.
+
+    Where an answer is unusable nothing of it is taken in, nothing is gathered, and what is
+    returned is below 0: see ``forest_intake.fault_of``.
     """
+    gather = _build_gather(rules)
+
+    def step(
+        nodes: Nodes,
+        heads: Nodes,
+        leaves: Ints,
+        count: int,
+        priors: Array,
+        values: Array,
+        then: int,
+        choice: Nodes,
+        schedule: Ints,
+        simulations: int,
+        most: int,
+        rows: Words,
+        scores: Floats,
+    ) -> int:
+        fault = take_in(nodes, heads, leaves, count, priors, values)
+        if fault < 0:
+            return fault
+        if then == STOP or (then == FINISH and _all_begun(heads)):
+            return 0
+        return int(gather(nodes, heads, choice, schedule, simulations, most, rows, leaves, scores))
+
+    return cached(step)
+
+
+@lru_cache(maxsize=64)
+def entry(step: Kernel, actions: int, words: int) -> Kernel:
+    """Return ``step`` for boards of these sizes, without numba's look-up of types at each call.
+
+    The look-up takes several times as long as a step. Whoever calls answers for the types: those
+    of ``Search``, which makes all arrays itself and converts what a leaf function returns.
+    """
+    forest = Forest.allocate(trees=1, nodes=1, actions=actions, words=words)
+    ints, one = np.empty((1, 1), np.int32), 1
+    arguments = (
+        forest.nodes,
+        forest.heads,
+        ints,
+        one,
+        np.empty((1, 1), np.float32),
+        np.empty(1, np.float32),
+        one,
+        np.empty(1, CHOICE),
+        ints,
+        one,
+        one,
+        np.empty((1, 1), np.uint64),
+        np.empty(1, np.float64),
+    )
+    compiled: Any = step
+    typeof: Any = numba.typeof
+    direct: Kernel = compiled.compile(tuple(typeof(argument) for argument in arguments))
+    return direct
+
+
+def _build_gather(rules: Rules) -> Kernel:
     descend = _build_descend(rules)
 
     @kernel
@@ -91,6 +156,7 @@ def build_gather(rules: Rules) -> Kernel:
                 found += 1
         return found
 
+    @kernel
     def gather(
         nodes: Nodes,
         heads: Nodes,
@@ -121,7 +187,7 @@ def build_gather(rules: Rules) -> Kernel:
                 b += 1
         return b
 
-    return cached(gather)
+    return gather
 
 
 def _build_descend(rules: Rules) -> Kernel:
@@ -161,49 +227,12 @@ def _is_taken(tree: Tree, index: int, found: int) -> bool:
     return bool(tree[node.parent].pending[node.parent_action] > 1)
 
 
-@cached
-def take_in(
-    nodes: Nodes, heads: Nodes, leaves: Ints, count: int, priors: Array, values: Array
-) -> tuple[int, int]:
-    """Expand the leaves with `[B, A]` priors and back their `[B]` values up.
-
-    Returns:
-        VALID and -1, or what is wrong with the first bad row and its index; the forest is then
-        as it was.
-    """
-    for b in range(count):
-        fault = _fault(nodes[leaves[0, b], leaves[1, b]].legal, priors[b], values[b])
-        if fault != VALID:
-            return fault, b
-    for b in range(count):
-        tree, index = nodes[leaves[0, b]], leaves[1, b]
-        node = tree[index]
-        node.status = EXPANDED
-        node.value = values[b]
-        for a in range(len(node.priors)):
-            if is_legal(node.legal, a):
-                node.priors[a] = priors[b, a]
-        if index != 0:
-            back_up(tree, heads[leaves[0, b]], index, node.value)
-    return VALID, -1
-
-
 @kernel
-def _fault(legal: np.uint64, priors: Array, value: float) -> int:
-    total = 0.0
-    for a in range(len(priors)):
-        prior = priors[a]
-        if not math.isfinite(prior):
-            return NOT_FINITE
-        if prior < 0.0:
-            return NO_DISTRIBUTION
-        if is_legal(legal, a):
-            total += prior
-    if not math.isfinite(value):
-        return NOT_FINITE
-    if abs(value) > 1.0 + TOLERANCE:
-        return VALUE_OUT_OF_RANGE
-    return VALID if abs(total - 1.0) <= TOLERANCE else NO_DISTRIBUTION
+def _all_begun(heads: Nodes) -> bool:
+    fewest = heads[0].done
+    for head in heads:
+        fewest = min(fewest, head.done)
+    return bool(fewest > 0)
 
 
 @cached

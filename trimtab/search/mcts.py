@@ -37,6 +37,7 @@ from numpy.typing import NDArray
 
 from trimtab.errors import InputError, LeafFailed, LeafInvalid, SearchError
 from trimtab.protocols import AnyGame, Array, Words
+from trimtab.search import forest_intake as intake
 from trimtab.search import forest_kernels as kernels
 from trimtab.search.checks import checked_rows, checked_seeds
 from trimtab.search.compiled import build
@@ -61,9 +62,9 @@ __all__ = [
 Evaluator = Callable[[Words], tuple[Array, Array]]
 """States `[n, W]` as words to priors `[n, A]` and values `[n]` for the player to move."""
 _FAULTS = {
-    kernels.NOT_FINITE: "a number that is not finite",
-    kernels.NO_DISTRIBUTION: "priors that are not a distribution over the legal actions",
-    kernels.VALUE_OUT_OF_RANGE: "a value outside [-1, 1]",
+    intake.NOT_FINITE: "a number that is not finite",
+    intake.NO_DISTRIBUTION: "priors that are not a distribution over the legal actions",
+    intake.VALUE_OUT_OF_RANGE: "a value outside [-1, 1]",
 }
 
 
@@ -120,9 +121,19 @@ class Search:
         batch = trees * config.leaves
         self._rows = np.empty((batch, game.words), np.uint64)
         self._leaves = np.empty((2, batch), np.int32)
-        self._gather = build(kernels.build_gather, game)
-        self._choice, self._schedule = _choice(config, game.num_actions)
-        self._scores = np.empty(game.num_actions, np.float64)
+        self._priors = np.empty((0, game.num_actions), np.float32)
+        self._values = np.empty(0, np.float32)
+        self._step = kernels.entry(build(kernels.build_step, game), game.num_actions, game.words)
+        choice, schedule = _choice(config, game.num_actions)
+        scores = np.empty(game.num_actions, np.float64)
+        self._settings = (
+            choice,
+            schedule,
+            config.simulations,
+            config.leaves,
+            self._rows,
+            scores,
+        )
         self._planted = False
 
     @property
@@ -141,38 +152,19 @@ class Search:
         """
         milliseconds = self._config.milliseconds
         end = None if milliseconds is None else self._clock() + milliseconds / 1000.0
-        while self.round(evaluator):
-            if end is not None and self._clock() >= end and self._heads["done"].min() > 0:
-                break
+        count = self._gather()
+        while count:
+            answer = self._asked(evaluator, count)
+            late = end is not None and self._clock() >= end
+            count = self._take_in(answer, count, kernels.FINISH if late else kernels.GO_ON)
         return self.result()
 
     def round(self, evaluator: Evaluator) -> bool:
         """Gather a batch of leaves, evaluate it and take it in; False where nothing was left."""
-        count = self._gather(
-            self._nodes,
-            self._heads,
-            self._choice,
-            self._schedule,
-            self._config.simulations,
-            self._config.leaves,
-            self._rows,
-            self._leaves,
-            self._scores,
-        )
-        if count == 0:
-            return False
-        try:
-            answer = evaluator(self._rows[:count])
-        except BaseException as error:
-            kernels.give_up(self._nodes, self._leaves, count)
-            if not isinstance(error, Exception):
-                raise
-            raise LeafFailed(
-                f"the leaf function raised {type(error).__name__}: {error}",
-                partial=self._partial(),
-            ) from error
-        self._take_in(answer, count)
-        return True
+        count = self._gather()
+        if count:
+            self._take_in(self._asked(evaluator, count), count, kernels.STOP)
+        return bool(count)
 
     def result(self) -> SearchResult:
         """Return the search so far.
@@ -188,24 +180,47 @@ class Search:
         ready = self._planted and bool(self._heads["done"].all())
         return self.result() if ready else None
 
-    def _take_in(self, answer: tuple[Array, Array], count: int) -> None:
+    def _gather(self) -> int:
+        return self._stepped(0, self._priors, self._values, kernels.GO_ON)
+
+    def _asked(self, evaluator: Evaluator, count: int) -> tuple[Array, Array]:
+        try:
+            return evaluator(self._rows[:count])
+        except BaseException as error:
+            kernels.give_up(self._nodes, self._leaves, count)
+            if not isinstance(error, Exception):
+                raise
+            raise LeafFailed(
+                f"the leaf function raised {type(error).__name__}: {error}",
+                partial=self._partial(),
+            ) from error
+
+    def _take_in(self, answer: tuple[Array, Array], count: int, then: int) -> int:
+        """Take the answer in and return how many leaves were gathered after it."""
         try:
             priors, values = _as_arrays(answer, count, self._actions)
-            fault, row = kernels.take_in(
-                self._nodes, self._heads, self._leaves, count, priors, values
-            )
-            if fault != kernels.VALID:
-                raise LeafInvalid(
-                    f"the leaf function returned {_FAULTS[fault]} for row {row}: priors "
-                    f"{priors[row].tolist()}, value {values[row]}"
-                )
+            if not self._planted:
+                self._stepped(count, priors, values, kernels.STOP)
+                self._planted = True
+                self._add_noise()
+                return self._gather() if then else 0
+            return self._stepped(count, priors, values, then)
         except LeafInvalid as error:
             kernels.give_up(self._nodes, self._leaves, count)
             error.partial = self._partial()
             raise
-        if not self._planted:
-            self._planted = True
-            self._add_noise()
+
+    def _stepped(self, count: int, priors: Array, values: Array, then: int) -> int:
+        gathered: int = self._step(
+            self._nodes, self._heads, self._leaves, count, priors, values, then, *self._settings
+        )
+        if gathered >= 0:
+            return gathered
+        fault, row = intake.fault_of(gathered)
+        raise LeafInvalid(
+            f"the leaf function returned {_FAULTS[fault]} for row {row}: priors "
+            f"{priors[row].tolist()}, value {values[row]}"
+        )
 
     def _add_noise(self) -> None:
         noise = self._config.noise
