@@ -21,7 +21,7 @@ def _chosen(agent: str | None, gains: dict[str, float]) -> dict[str, Any]:
             {"b": -0.1, "a": 0.25},
             "Next: a, 0.001 USD; expected net gain: a +0.250, b -0.100.",
         ),
-        (None, {}, "Stop: no further step is worth its price."),
+        (None, {}, "Stop: no further step is called for."),
         (
             None,
             {"a": -0.01, "b": -0.4},

@@ -67,6 +67,9 @@ def replay(
     budget_calls: Annotated[
         int | None, typer.Option(min=1, help="Most models to ask for a question.")
     ] = None,
+    budget_seconds: Annotated[
+        float | None, typer.Option(min=0.0, help="Most seconds for a question, as recorded.")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draw.")] = 0,
     as_json: Json = False,
 ) -> None:
@@ -81,7 +84,7 @@ def replay(
         controller,
         n=n,
         candidate=candidate,
-        budget=Budget(usd=budget_usd, calls=budget_calls),
+        budget=Budget(usd=budget_usd, seconds=budget_seconds, calls=budget_calls),
         seed=seed,
     )
     if as_json:

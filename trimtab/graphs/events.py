@@ -51,12 +51,10 @@ def _meta_controller(update: Update, canonical: Canonical) -> Event:
     agent, gains, prices = step["agent"], step["gains"], step["prices"]
     known = {"agent": agent, "gains": gains, "prices": prices}
     if agent is None:
-        worth = any(gain > 0.0 for gain in gains.values())
-        why = (
-            "the budget forbids what is worth its price"
-            if worth
-            else "no further step is worth its price"
-        )
+        why = "no further step is called for"
+        if gains:
+            worth = any(gain > 0.0 for gain in gains.values())
+            why = f"{'the budget forbids what' if worth else 'no further step'} is worth its price"
         return {"text": f"Stop: {why}{_gained(gains)}.", **known}
     price = prices.get(agent)
     return {"text": f"Next: {agent}{_priced(price)}{_gained(gains)}.", **known, "price_usd": price}
