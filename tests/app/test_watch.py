@@ -17,7 +17,7 @@ from trimtab.agents.promise import Promise
 from trimtab.agents.routing import PromiseRule
 from trimtab.agents.window_plan import window_delta
 from trimtab.domains.choices import Choices, ChoiceState
-from trimtab.errors import LLMUnavailable
+from trimtab.errors import InputError, LLMUnavailable, TrimtabError
 from trimtab.ledger import SqliteLedger
 from trimtab.records import Decision, Passage, Prediction
 from trimtab.settings import Settings, load_settings
@@ -241,3 +241,112 @@ def test_restart_goes_on_with_the_capital_it_had(opened: Opener) -> None:
     other.flush()
     after = json.loads(path.read_text(encoding="utf-8"))["alarms"]
     assert after["sounded"] == "A1"
+
+
+def test_worse_llm_sounds_the_alarm_on_canaries(opened: Opener) -> None:
+    large = Large()
+    client = opened(large)
+    client.canary("letters", {text: REFERENCES[text] for text in CALM[:30]})
+    certified(client)
+    large.worse = True
+    for text in (*CALM[200:], *CALM[:200]):
+        client.decide("letters", text, decision_id=f"later {text}")
+        client.flush()
+        if alarm_of(client) is not None:
+            break
+    assert alarm_of(client) in ("A2", "A3")
+    [path] = client.settings.certificates.glob("*.watch.json")
+    capitals = json.loads(path.read_text(encoding="utf-8"))["alarms"]["capitals"]
+    assert max(capitals["A3"]) > 1.0
+
+
+def test_canaries_are_asked_under_a_certificate_only(opened: Opener) -> None:
+    large = Large()
+    client = opened(large)
+    canary = CALM[-1]
+    client.canary("letters", {canary: REFERENCES[canary]})
+    decide(client, CALM[:200])
+    client.flush()
+    assert large.asked.count(canary) == 1
+    assert client.certify("letters", PROMISE, against="agreement").certificate.certified
+    decide(client, CALM[200:500])
+    client.flush()
+    assert large.asked.count(canary) == 2 + 3  # when set, when certified, 1 in 100
+
+
+def test_canary_that_cannot_be_asked_is_not_held_against_the_llm(opened: Opener) -> None:
+    large = Large()
+    client = opened(large)
+    client.canary("letters", {CALM[0]: REFERENCES[CALM[0]]})
+    certified(client)
+    large.gone = True
+    decide(client, CALM[200:500])
+    client.flush()
+    [path] = client.settings.certificates.glob("*.watch.json")
+    capitals = json.loads(path.read_text(encoding="utf-8"))["alarms"]["capitals"]
+    assert set(capitals["A3"]) == {1.0}
+
+
+def test_canaries_survive_a_restart(opened: Opener) -> None:
+    client = opened(Large())
+    client.canary("letters", {CALM[0]: REFERENCES[CALM[0]]})
+    certified(client)
+    large = Large()
+    other = opened(large)
+    decide(other, [text for text in CALM[200:600] if draw("easy", text) < 0.8])
+    other.flush()
+    assert CALM[0] in large.asked
+
+
+@pytest.mark.parametrize(
+    ("examples", "problem"), [({}, "none were given"), ({CALM[0]: "e"}, "'e'")]
+)
+def test_bad_canaries_are_named(opened: Opener, examples: dict[str, str], problem: str) -> None:
+    with pytest.raises(TrimtabError, match=problem):
+        opened(Large()).canary("letters", examples)
+
+
+def test_canaries_that_the_llm_gets_all_wrong_are_refused(opened: Opener) -> None:
+    with pytest.raises(InputError, match="cannot become worse"):
+        opened(Large(worse=True)).canary("letters", {CALM[0]: REFERENCES[CALM[0]]})
+
+
+def test_audits_wait_for_the_labels_that_they_need(opened: Opener) -> None:
+    client = opened(Large())
+    for decision in decide(client, CALM[:200]):
+        client.feedback(decision.decision_id, answer=REFERENCES[decision.state])
+    assert client.certify("letters", PROMISE).certificate.certified
+    shown = decide(client, MOVED)
+    client.flush()
+    assert alarm_of(client) is None
+    for decision in shown:
+        client.feedback(decision.decision_id, answer=REFERENCES[decision.state])
+    assert alarm_of(client) == "A2"
+
+
+def test_lost_audits_raise_the_rate_that_is_recorded(opened: Opener) -> None:
+    client = opened(Large())
+    certified(client)
+    rates = set()
+    for text in MOVED:
+        decision = client.decide("letters", text)
+        client.flush()
+        if decision.route.reason != "uncertified" and decision.audit:
+            rates.add(decision.propensity)
+    assert rates == {0.1, 0.25}
+
+
+def test_certificate_of_a_version_without_alarms_still_routes(opened: Opener) -> None:
+    client = opened(Large())
+    certified(client)
+    [path] = (p for p in client.settings.certificates.iterdir() if ".watch." not in p.name)
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    for name in ("predicted", "withdrawals", "looked"):
+        del plain[name]
+    client.close()
+    path.write_text(json.dumps(plain), encoding="utf-8")
+    other = opened(Large())
+    reasons = {decision.route.reason for decision in decide(other, HARD)}
+    assert "confident" in reasons
+    assert "uncertified" not in reasons
+    assert alarm_of(other) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,8 @@ from trimtab.records import Decision, Outcome
 from trimtab.release.drift import Alarm, Alarms, DriftPlan, Predicted
 
 SCHEMA = "trimtab.watch/1"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,7 +64,14 @@ def armed(issued: Issued, *, audit_rate: float, canaries: Canaries | None) -> Wa
         audit_rate: share of requests audited while all is quiet; 0 leaves A2 out.
         canaries: for A3.
     """
-    if not issued.certificate.certified or issued.withdrawn or issued.predicted is None:
+    if not issued.certificate.certified or issued.withdrawn:
+        return None
+    if issued.predicted is None:
+        logger.warning(
+            "the certificate of domain %s is of a version without alarms, and none watch it; "
+            "certify again",
+            issued.domain,
+        )
         return None
     return Watched(
         issued=issued,
