@@ -23,6 +23,7 @@ from trimtab.bench.cascade_bars import bars
 from trimtab.bench.cascade_methods import Point, Split
 from trimtab.bench.cascade_promise import Kept, keep, promise_measures
 from trimtab.bench.cascade_routing import cascade_routing
+from trimtab.bench.cascade_variants import variant_measures
 from trimtab.bench.result import Measure, bench_result, spread
 from trimtab.bench.routing_bars import known_name
 from trimtab.bench.routing_gate import text_features
@@ -30,6 +31,7 @@ from trimtab.datasets.recorded import RecordedTable, read_recorded, recorded_ste
 from trimtab.domains.tables import RecordedSteps
 from trimtab.errors import ConfigError
 from trimtab.evals.cost_quality import area, cost_at, upper_hull
+from trimtab.protocols import Embedder
 from trimtab.training.cascade_pool import best_single, fit_candidates, price_grid
 from trimtab.training.controller import FOLDS
 
@@ -70,6 +72,7 @@ def run(
     confidence: float = 0.95,
     streams: int = 0,
     seed: int = 0,
+    variants: Embedder | None = None,
 ) -> dict[str, Any]:
     """Return the benchmark of cascades between recorded models.
 
@@ -90,6 +93,8 @@ def run(
         confidence: of the promise.
         streams: resampled streams of the promise; 0 leaves it out.
         seed: of every draw.
+        variants: what reads the questions for the text variant; with it the variants of the
+            controller are tested for promotion on the training questions of the first split.
 
     Raises:
         ConfigError: an argument is outside its range.
@@ -132,13 +137,19 @@ def run(
                 rng=rng,
             )
         )
+    measures = _summary(figures) | promise_measures(kept, loss=promise)
+    if variants is not None:
+        order = np.random.default_rng((seed, 0)).permutation(steps.n)[:train_size]
+        vectors = variants.embed([texts[i] for i in order]).astype(np.float64)
+        rng = np.random.default_rng((seed, splits, streams))
+        measures |= variant_measures(steps.take(order), vectors=vectors, rng=rng)
     data = known_name(recorded)
     return bench_result(
         "cascade",
         data=data,
         n=steps.n,
         seed=seed,
-        measures=_summary(figures) | promise_measures(kept, loss=promise),
+        measures=measures,
         bars=bars(
             data,
             models=chosen,

@@ -26,12 +26,18 @@ def cascade(
     ] = None,
     confidence: Annotated[float, typer.Option(help="Of the promise.")] = 0.95,
     streams: Annotated[int, typer.Option(help="Resampled streams of the promise.")] = 200,
+    variants: Annotated[
+        bool, typer.Option("--variants", help="Test a GRU and a text variant for promotion.")
+    ] = False,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
     """Measure cascades of recorded models: area, price of a quality, and a promise if asked."""
     from trimtab.bench.cascade import run
+    from trimtab.embedding import load_embedder
+    from trimtab.settings import load_settings
 
+    embedder = load_embedder("wordllama", models=load_settings().models) if variants else None
     result = run(
         table=table,
         models=[name.strip() for name in models.split(",") if name.strip()],
@@ -42,5 +48,6 @@ def cascade(
         confidence=confidence,
         streams=0 if promise is None else streams,
         seed=seed,
+        variants=embedder,
     )
     show(result, as_json=as_json)

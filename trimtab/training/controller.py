@@ -164,10 +164,9 @@ def fit_values(
         for place in range(len(price)):
             chosen = {trail: of_trail[:, place] for trail, of_trail in choice.items()}
             trails[part, place], shown[part, place] = walk(chosen, likeliest, len(part))
-    cascades = policy.cascades(judged, lambdas)
     return [
         Fitted(cascade=cascade, trail=trails[:, place], shown=shown[:, place])
-        for place, cascade in enumerate(cascades)
+        for place, cascade in enumerate(policy.cascades(judged, lambdas))
     ]
 
 
