@@ -189,6 +189,8 @@ def affordable(
     ceilings: Ceilings = UNKNOWN,
 ) -> tuple[str, ...]:
     """Return the agents that the rest of a budget pays for, in their order."""
+    if budget.usd is None and budget.seconds is None and budget.calls is None:
+        return tuple(prices)
     spent = sum(prediction.usage.cost_usd for prediction in trail)
     seconds = sum(prediction.usage.latency_s for prediction in trail)
     if budget.calls is not None and len(trail) >= budget.calls:
