@@ -13,8 +13,7 @@ from trimtab.search.mcts import MCTSConfig
 from trimtab.training.learner import LearnConfig
 from trimtab.training.recipes import TrainConfig
 from trimtab.training.self_play import SelfPlayConfig
-from trimtab.training.snapshots import latest_snapshot
-from trimtab.training.snapshots import read_curve
+from trimtab.training.snapshots import latest_snapshot, read_curve
 from trimtab.training.trainer import Trainer
 
 TINY = TrainConfig(

@@ -125,7 +125,7 @@ def preset(name: str, *, game: str = "connect_four", seed: int = 0) -> TrainConf
         config,
         net=replace(net, blocks=5),
         learn=LearnConfig(average=0.995, bfloat16=True),
-        iterations=400,
+        iterations=52,
         shards=4,
         shard_games=96,
         ahead=True,
