@@ -128,7 +128,7 @@ def test_a_full_board_without_a_four_is_a_draw() -> None:
         ("", "is empty"),
         ("44x", "move 3 is 'x'"),
         ("448", "move 3 is '8'"),
-        ("4444444", "move 7 into column 4 is not possible: column 3 is full"),
+        ("4444444", "move 7 into column 4 is not possible: the column is full; open: 1 2 3 5 6 7"),
         ("11223345", "move 8 into column 5 is not possible: the game is over: X has won"),
     ],
 )

@@ -155,9 +155,16 @@ class ConnectFour:
             try:
                 state = self.apply_action(state, int(move) - 1)
             except IllegalAction as error:
+                # its own words count columns from 0, a move string from 1
+                legal = " ".join(str(column + 1) for column in self.legal_actions(state))
+                why = (
+                    f"the column is full; open: {legal}"
+                    if legal
+                    else f"the game is over: {self.outcome_text(state)}"
+                )
                 raise InputError(
                     f"moves={short(moves)}: move {number} into column {move} is not possible: "
-                    f"{error}; end the string before it"
+                    f"{why}; end the string before it"
                 ) from error
         return state
 

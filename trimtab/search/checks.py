@@ -44,6 +44,24 @@ def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
         raise ConfigError(f"{name}={value!r}: take one of {known}")
 
 
+def room(trees: int, nodes: int, node_type: np.dtype[np.void]) -> NDArray[np.void]:
+    """Return unwritten nodes `[T, N]`.
+
+    Raises:
+        ConfigError: they are more than the memory holds, or than a node's index counts.
+    """
+    told = (
+        f"simulations are too many: {trees} tree(s) of {nodes} nodes take "
+        f"{trees * nodes * node_type.itemsize / 2**30:.1f} GiB; take fewer simulations or trees"
+    )
+    if nodes > np.iinfo(np.int32).max:
+        raise ConfigError(told)
+    try:
+        return np.empty((trees, nodes), node_type)
+    except MemoryError as error:
+        raise ConfigError(told) from error
+
+
 def checked_rows(game: AnyGame, rows: Words) -> Words:
     """Return `[T, W]` positions, contiguous.
 
@@ -58,13 +76,17 @@ def checked_rows(game: AnyGame, rows: Words) -> Words:
     return np.ascontiguousarray(rows)
 
 
-def checked_seeds(seeds: Sequence[int] | NDArray[np.integer], trees: int) -> list[int]:
+def checked_seeds(
+    seeds: Sequence[int] | NDArray[np.integer], trees: int, *, bits: int | None = None
+) -> list[int]:
     """Return the seeds as `[T]` ints.
 
     Raises:
-        InputError: another number of them, or a negative one.
+        InputError: another number of them, a negative one, or one of more than ``bits``.
     """
     numbers = [int(seed) for seed in seeds]
     if len(numbers) != trees or min(numbers) < 0:
         raise InputError(f"seeds={numbers[:8]}: take {trees} whole numbers of at least 0")
+    if bits is not None and max(numbers) >> bits:
+        raise InputError(f"seeds={numbers[:8]}: take whole numbers below 2 ** {bits}")
     return numbers

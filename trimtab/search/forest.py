@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.protocols import ONGOING, Words
+from trimtab.search.checks import room
 from trimtab.search.compiled import kernel
 from trimtab.search.selection import virtual_loss_mean
 
@@ -100,10 +101,14 @@ class Forest:
 
     @classmethod
     def allocate(cls, *, trees: int, nodes: int, actions: int, words: int) -> Forest:
-        """Return trees without nodes; no row may be read before :func:`add_node` wrote it."""
+        """Return trees without nodes; no row may be read before :func:`add_node` wrote it.
+
+        Raises:
+            ConfigError: the nodes are more than the memory holds.
+        """
         heads = np.zeros(trees, head_type(actions))
         heads["width"] = 1
-        return cls(np.empty((trees, nodes), node_type(actions, words)), heads)
+        return cls(room(trees, nodes, node_type(actions, words)), heads)
 
 
 @kernel

@@ -91,6 +91,7 @@ class Search:
 
     Raises:
         InputError: a row has the wrong shape or is finished, or the seeds do not fit.
+        ConfigError: the simulations are more than the memory holds.
     """
 
     def __init__(

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from trimtab.errors import InputError, SearchError
 from trimtab.protocols import ONGOING, AnyGame, Words
 from trimtab.search import uct_kernels as kernels
-from trimtab.search.checks import checked_rows, checked_seeds, finite, one_of, whole
+from trimtab.search.checks import checked_rows, checked_seeds, finite, one_of, room, whole
 from trimtab.search.compiled import build
 from trimtab.search.config import FINAL_MOVES, FinalMove
 from trimtab.search.outcome import Edges, SearchResult, chosen, line, stacked
@@ -86,7 +86,9 @@ class UCT:
     """A search of one position `[W]`; ``run`` with a larger budget goes on where it stopped.
 
     Raises:
-        InputError: the position has the wrong shape or is finished, or the seed is negative.
+        InputError: the position has the wrong shape or is finished, or the seed is negative or
+            of more than 63 bits.
+        ConfigError: the simulations are more than the memory holds.
     """
 
     def __init__(
@@ -99,12 +101,12 @@ class UCT:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         row = checked_rows(game, np.asarray(row)[None])[0]
-        (seed,) = checked_seeds([seed], 1)
+        (seed,) = checked_seeds([seed], 1, bits=63)
         self._config = config
         self._clock = clock
         rave = config.rave_bias is not None
         node_type = kernels.uct_node_type(game.num_actions, game.words, rave=rave)
-        self._nodes = np.empty(config.simulations + 1, node_type)
+        self._nodes = room(1, config.simulations + 1, node_type)[0]
         self._state = np.zeros(1, kernels.RUN)
         self._words = np.empty(game.words, np.uint64)
         self._run = build(build_rave if rave else kernels.build_uct, game)
