@@ -86,3 +86,22 @@ def test_own_table_makes_a_domain(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert done.stdout.splitlines()[-1] == "delivery"
+
+
+@pytest.mark.parametrize(
+    ("module", "extra", "arguments"),
+    [
+        ("numba", "search", ("play", "connect-four")),
+        ("numba", "search", ("bench", "rave")),
+        ("torch", "train", ("train", "connect-four", "--out", "net")),
+    ],
+)
+def test_a_command_without_its_extra_names_the_install_line(
+    tmp_path: Path, module: str, extra: str, arguments: tuple[str, ...]
+) -> None:
+    absent = f"raise ModuleNotFoundError({module!r}, name={module!r})\n"
+    (tmp_path / f"{module}.py").write_text(absent, encoding="utf-8")
+    done = trimtab(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert f"trimtab[{extra}]" in done.stderr

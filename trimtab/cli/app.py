@@ -11,7 +11,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NoReturn
 
 import typer
 
@@ -36,7 +36,7 @@ from trimtab.cli.report import report
 from trimtab.cli.setup import setup_app
 from trimtab.cli.threads import threads_app
 from trimtab.cli.train import train_app
-from trimtab.errors import TrimtabError
+from trimtab.errors import MissingExtra, TrimtabError
 from trimtab.records import Mode
 
 app = typer.Typer(
@@ -74,6 +74,9 @@ app.command()(label)
 app.command()(record)
 app.command()(replay)
 app.command()(report)
+
+EXTRAS = {"numba": "search", "torch": "train", "onnx": "train", "onnxscript": "train"}
+"""Modules that whole commands are built on, and the extra that installs them."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")]
 BundleOption = Annotated[
@@ -208,10 +211,22 @@ def shipped_for(domain: str, bundles: Mapping[str, Path]) -> tuple[str, ...]:
 
 
 def main() -> None:
-    """Run the command line; errors of trimtab are one line on stderr and exit code 2."""
+    """Run the command line; errors of trimtab are one line on stderr and exit code 2.
+
+    A command whose modules need an absent extra is such an error.
+    """
     try:
         app()
     except TrimtabError as error:
-        console.print(f"[bold red]{type(error).__name__}[/bold red]: ", end="")
-        console.print(str(error), markup=False)
-        sys.exit(2)
+        _ended_by(error)
+    except ModuleNotFoundError as error:
+        module = (error.name or "").split(".")[0]
+        if module not in EXTRAS:
+            raise
+        _ended_by(MissingExtra(module, EXTRAS[module]))
+
+
+def _ended_by(error: TrimtabError) -> NoReturn:
+    console.print(f"[bold red]{type(error).__name__}[/bold red]: ", end="")
+    console.print(str(error), markup=False)
+    sys.exit(2)
