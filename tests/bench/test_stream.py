@@ -289,7 +289,31 @@ def test_the_benchmark_prints_every_key_for_ours_and_rivals(table: Path) -> None
 
 
 def test_two_tables_are_joined_over_the_models_named(table: Path) -> None:
-    assert read_questions([table, table], ["small", "big"]).steps.n == 2 * 960
+    other = table.with_name("other.jsonl")
+    other.write_bytes(table.read_bytes())
+    assert read_questions([table, other], ["small", "big"]).steps.n == 2 * 960
+
+
+def test_a_table_named_twice_is_refused_for_its_questions_would_come_again(table: Path) -> None:
+    with pytest.raises(ConfigError, match="give each once"):
+        read_questions([table, table.parent / "." / table.name], ["small", "big"])
+
+
+def test_a_strong_model_without_a_price_is_named(table: Path) -> None:
+    free = table.with_name("free.jsonl")
+    rows = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
+    free.write_text("\n".join(json.dumps(row | {"cost_usd": 0.0}) for row in rows), "utf-8")
+    with pytest.raises(ConfigError, match="strong='big' costs 0 USD"):
+        run(tables=[free], models=list(MODELS), strong="big")
+
+
+def test_a_strong_model_that_is_never_right_has_no_canaries_and_is_not_asked() -> None:
+    world = _world("none")
+    world.steps.correct[world.steps.index("big")] = False
+    one = draw(world, n=3000, drift_at=3000, seed=0, stream=0)
+    found = ride(world, one, plan=PLAN, drift=DriftPlan(loss=PLAN.loss))
+    assert found.served
+    assert not found.alarms
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,11 @@ def run(
     if strong not in models:
         raise ConfigError(f"strong={strong!r} is not among models={list(models)}; name it there")
     questions = read_questions(tables, models)
+    if not questions.steps.cost_usd[questions.steps.index(strong)].any():
+        raise ConfigError(
+            f"strong={strong!r} costs 0 USD a question of {questions.name}, so that no cost can be "
+            f"a share of its bill; name a model with a price"
+        )
     kinds: list[Kind] = [kind for kind in KINDS if kind in drift and drift_at < n]
     before = after_them = tuple(sorted(set(questions.categories)))
     if "covariate" in kinds:

@@ -226,7 +226,8 @@ class _Rider:
             if stream.audit[i] < alarms.audit_rate:
                 extra[i] += not asked[row]
                 alarm = self.windows.audited(float(losses[row]))
-            if alarm is None and stream.canary[i] < alarms.canary_rate:
+            # a window that showed the strong model right nowhere leaves nothing to ask again
+            if alarm is None and len(self.canaries) and stream.canary[i] < alarms.canary_rate:
                 extra[i] += 1.0
                 alarm = self.windows.canary(right=self._canary(i))
             if alarm is not None:

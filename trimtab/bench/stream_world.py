@@ -74,10 +74,15 @@ def read_questions(tables: Sequence[Path], models: Sequence[str]) -> Questions:
 
     Raises:
         InputError: a table or a model cannot be used.
-        ConfigError: no table, fewer than two models, or one named twice.
+        ConfigError: no table or one named twice, fewer than two models, or one named twice.
     """
     if not tables:
         raise ConfigError("table is missing; give at least one --table")
+    if len({path.resolve() for path in tables}) < len(tables):
+        raise ConfigError(
+            f"table={[str(path) for path in tables]} names one twice, so that questions to certify "
+            f"on would come again as requests; give each once"
+        )
     if len(models) < 2 or len(set(models)) < len(models):
         raise ConfigError(f"models={list(models)}: give at least two, each once")
     read = [read_recorded(path) for path in tables]
