@@ -51,6 +51,7 @@ def test_decide_prints_one_json_object(tmp_path: Path) -> None:
         (("serve", "--host", "192.0.2.1"), "192.0.2.1"),
         (("demo", "--only", "everything"), "everything"),
         (("report", "--ledger", "absent.sqlite"), "absent.sqlite"),
+        (("play", "connect-four", "--llm", "--bundle", "net"), "bundle=net with --llm"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(

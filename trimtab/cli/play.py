@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from trimtab.cli.output import console
-from trimtab.errors import IllegalAction
+from trimtab.errors import ConfigError, IllegalAction
 from trimtab.protocols import AnyAgent
 from trimtab.records import Prediction
 
@@ -44,6 +44,8 @@ def connect_four(
     from trimtab.release.bundle import load
     from trimtab.settings import load_settings
 
+    if llm and bundle is not None:
+        raise ConfigError(f"bundle={bundle} with --llm, which reads none; leave one of them out")
     settings, domain = load_settings(), ConnectFour()
     with ExitStack() as stack:
         agent: AnyAgent
