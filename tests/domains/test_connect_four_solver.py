@@ -91,6 +91,13 @@ def test_known_scores(moves: str, score: int) -> None:
     assert SOLVER.solve(GAME.from_text(moves)) == score
 
 
+def test_the_empty_board_is_not_taken_for_an_empty_entry() -> None:
+    # whoever moves first cannot be beaten with four of the opponent's first five stones
+    solver = ConnectFourSolver(table_bits=16)
+    assert solver.solve_batch([ConnectFour().initial_state(0)], low=-21, high=-17)[0] == -17
+    assert solver.nodes > 10
+
+
 def test_a_finished_game_has_no_move_scores() -> None:
     assert SOLVER.move_scores(GAME.from_text("1122334")) == (None,) * 7
 

@@ -125,7 +125,8 @@ def _negamax(
     key = mover + occupied
     slot = (key * _HASH) >> shift
     entry = table[slot]
-    if entry >> _BOUND_BITS == key:
+    # the empty board has key 0, as an empty entry has
+    if entry and entry >> _BOUND_BITS == key:
         bound = int(np.int64(entry & _BOUND))  # signed before it is subtracted from
         if bound >= _SPLIT:
             alpha = max(alpha, bound - _LOWER)
