@@ -82,20 +82,20 @@ def test_a_graph_counts_into_the_metrics_of_its_nodes(ledger: SqliteLedger) -> N
     assert found["trimtab_decisions_total", "desk", "confident", "policy"] == 1.0
 
 
-@pytest.mark.parametrize("latency_s", [0.0, BUCKETS_S[0], 0.002, 1_000.0])
+@pytest.mark.parametrize("given_s", [0.0, BUCKETS_S[0], 0.002, 1_000.0])
 def test_a_duration_falls_into_every_bucket_that_holds_it(
-    ledger: SqliteLedger, latency_s: float
+    ledger: SqliteLedger, given_s: float
 ) -> None:
     metrics = Metrics({}, ledger)
     with desk(ledger) as client:
-        metrics.decided(slow(client.decide("desk", SURE), latency_s))
+        metrics.decided(slow(client.decide("desk", SURE), given_s))
     found = samples(metrics)
     for edge in BUCKETS_S:
         name = ("trimtab_decision_duration_seconds_bucket", "desk", repr(edge), "policy")
-        assert found[name] == float(latency_s <= edge)
+        assert found[name] == float(given_s <= edge)
     infinite = ("trimtab_decision_duration_seconds_bucket", "desk", "+Inf", "policy")
     assert found[infinite] == 1.0
-    assert found["trimtab_decision_duration_seconds_sum", "desk", "policy"] == latency_s
+    assert found["trimtab_decision_duration_seconds_sum", "desk", "policy"] == given_s
     assert found["trimtab_decision_duration_seconds_count", "desk", "policy"] == 1.0
 
 

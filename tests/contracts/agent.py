@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from trimtab.protocols import AnyAgent, AnyDomain
-from trimtab.records import Passage, Prediction
+from trimtab.records import Passage, Prediction, usage_to_json
 
 
 def _essence(prediction: Prediction) -> tuple[object, ...]:
@@ -62,8 +62,7 @@ class AgentContract:
 
     def test_usage_is_counted(self, agent: AnyAgent, states: Sequence[Any]) -> None:
         for prediction in agent.predict(states):
-            assert prediction.usage.cost_usd >= 0.0
-            assert prediction.usage.latency_s >= 0.0
+            assert all(amount >= 0 for amount in usage_to_json(prediction.usage).values())
             assert prediction.usage.cached_tokens <= prediction.usage.prompt_tokens
 
     def test_several_threads_may_ask(self, agent: AnyAgent, states: Sequence[Any]) -> None:
