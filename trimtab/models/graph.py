@@ -65,6 +65,19 @@ def write_graph(
             )
     finally:
         registration.setLevel(level)
+    _forget_origin(target)
+
+
+def _forget_origin(target: Path) -> None:
+    """Drop what the exporter notes of this machine: source files and lines of every node."""
+    import onnx
+
+    model = onnx.load(target)
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.initializer, *graph.value_info):
+        del part.metadata_props[:]
+        part.doc_string = ""
+    onnx.save(model, target)
 
 
 class BoardGraph:
