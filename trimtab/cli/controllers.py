@@ -32,7 +32,7 @@ def train_controller(
     """Fit a controller on recorded answers, certify it on others and pack it into a bundle."""
     from trimtab.agents.promise import Promise
     from trimtab.app.controller_training import train_controller as train
-    from trimtab.cli.tables import metrics_table
+    from trimtab.cli.tables import show_packed
 
     packed = train(
         table,
@@ -43,14 +43,7 @@ def train_controller(
         asked=Promise(loss=loss, confidence=confidence, window=window),
         seed=seed,
     )
-    if as_json:
-        emit(
-            {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
-            schema="trimtab.train/1",
-        )
-    else:
-        console.print(metrics_table("controller", packed.metrics))
-        typer.echo(str(out))
+    show_packed(packed, out=out, title="controller", as_json=as_json)
 
 
 def replay(

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from trimtab.cli.bench import Json, Seed, show
-from trimtab.cli.output import console, emit
+from trimtab.cli.output import console
 
 Net = Literal["trm", "hrm", "plain"]
 Puzzle = Literal["sudoku4", "sudoku6", "sudoku9", "maze11", "maze15"]
@@ -41,10 +41,8 @@ def trainer(net: Net) -> Callable[..., None]:
         seed: Seed = 0,
         as_json: Json = False,
     ) -> None:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
         from trimtab.app.puzzle_training import PuzzleTraining, train_puzzle_net
-        from trimtab.cli.tables import metrics_table
+        from trimtab.cli.tables import show_packed, training_bar
 
         asked = PuzzleTraining(
             net=net,
@@ -57,8 +55,7 @@ def trainer(net: Net) -> Callable[..., None]:
             stop_at=stop_at,
             resume=resume,
         )
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console) as progress:
+        with training_bar() as progress:
             task = progress.add_task("generating puzzles", total=None)
 
             def watch(point: Mapping[str, float], total: int) -> None:
@@ -66,14 +63,7 @@ def trainer(net: Net) -> Callable[..., None]:
                 progress.update(task, total=total, completed=point["step"], description=text)
 
             packed = train_puzzle_net(asked, watch=watch)
-        if as_json:
-            emit(
-                {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
-                schema="trimtab.train/1",
-            )
-        else:
-            console.print(metrics_table(f"{net} on {puzzle}", packed.metrics))
-            typer.echo(str(out))
+        show_packed(packed, out=out, title=f"{net} on {puzzle}", as_json=as_json)
 
     train.__doc__ = {
         "trm": "Train a tiny recursive net (TRM) on generated puzzles and pack it.",

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
 
-from trimtab.records import Decision
+from trimtab.cli.output import console, emit
+from trimtab.records import Bundle, Decision
 
 
 def decision_table(decision: Decision, canonical: Callable[[int | str], str]) -> Table:
@@ -76,3 +80,21 @@ def verdict_sentence(verdict: Mapping[str, Any] | None) -> str:
         f"{verdict['wealth']:.3g} of the {verdict['needed']:.3g} needed; until then the LLM is "
         "always asked"
     )
+
+
+def show_packed(packed: Bundle, *, out: Path, title: str, as_json: bool) -> None:
+    """Print what was trained: one JSON object, or its metrics and the folder it lies in."""
+    if as_json:
+        emit(
+            {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
+            schema="trimtab.train/1",
+        )
+        return
+    console.print(metrics_table(title, packed.metrics))
+    typer.echo(str(out))
+
+
+def training_bar() -> Progress:
+    """Return the progress bar of a training; its description says how far the net is."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from trimtab.cli.output import console, emit
+from trimtab.cli.output import console
 
 train_app = typer.Typer(
     invoke_without_command=True, help="Train the text tiers, or a board net by self-play."
@@ -43,7 +43,7 @@ def texts(
     if out is None:
         raise typer.BadParameter("give the folder of the bundle to write", param_hint="--out")
     from trimtab.app.training import train_choices
-    from trimtab.cli.tables import metrics_table
+    from trimtab.cli.tables import show_packed
 
     packed = train_choices(
         table,
@@ -55,14 +55,7 @@ def texts(
         seed=seed,
         progress=lambda line: console.print(f"[dim]{line}[/dim]"),
     )
-    if as_json:
-        emit(
-            {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
-            schema="trimtab.train/1",
-        )
-    else:
-        console.print(metrics_table("ladder", packed.metrics))
-        typer.echo(str(out))
+    show_packed(packed, out=out, title="ladder", as_json=as_json)
 
 
 @train_app.command("connect-four")
@@ -90,10 +83,8 @@ def connect_four(
     as_json: Json = False,
 ) -> None:
     """Teach a net Connect Four by self-play alone, measure it and pack it into a bundle."""
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-
     from trimtab.app.board_training import BoardRun, train_board_net
-    from trimtab.cli.tables import metrics_table
+    from trimtab.cli.tables import show_packed, training_bar
 
     asked = BoardRun(
         game="connect_four",
@@ -105,8 +96,7 @@ def connect_four(
         processes=processes,
         resume=resume,
     )
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
+    with training_bar() as progress:
         task = progress.add_task("self-play", total=iterations)
 
         def watch(point: Mapping[str, float], total: int) -> None:
@@ -116,14 +106,7 @@ def connect_four(
             progress.update(task, total=total, completed=point["iteration"], description=text)
 
         packed = train_board_net(asked, watch=watch)
-    if as_json:
-        emit(
-            {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
-            schema="trimtab.train/1",
-        )
-    else:
-        console.print(metrics_table(f"{preset} net", packed.metrics))
-        typer.echo(str(out))
+    show_packed(packed, out=out, title=f"{preset} net", as_json=as_json)
 
 
 @train_app.command("gates")
@@ -138,14 +121,7 @@ def gates(
 ) -> None:
     """Fit how sure a net and its searches may be, and pack net and gates into a new bundle."""
     from trimtab.app.board_gates import add_gates
-    from trimtab.cli.tables import metrics_table
+    from trimtab.cli.tables import show_packed
 
     packed = add_gates(bundle, out=out, positions=positions, seed=seed)
-    if as_json:
-        emit(
-            {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
-            schema="trimtab.train/1",
-        )
-    else:
-        console.print(metrics_table("net with gates", packed.metrics))
-        typer.echo(str(out))
+    show_packed(packed, out=out, title="net with gates", as_json=as_json)
