@@ -58,6 +58,26 @@ def test_eight_puzzles_are_learned_by_heart() -> None:
     assert any(training.advance().answer_loss < 0.01 for _ in range(400))
 
 
+class Embeddings:
+    """Draws sets of vectors; a class says whether a first number plus their mean is positive."""
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[NDArray[Any], Codes]:
+        x = rng.normal(size=(n, 6, 3)).astype(np.float32)
+        return x, (x[..., 0] + x[..., 0].mean(axis=1, keepdims=True) > 0).astype(np.int64)
+
+
+def test_what_follows_from_embeddings_of_all_positions_is_learned() -> None:
+    torch.manual_seed(0)
+    net = RecursiveNet(
+        RecursiveConfig(
+            kind="trm", outputs=2, rows=1, columns=6, input_width=3, width=16, mixer="attention"
+        )
+    )
+    training = DeepSupervision(net, Embeddings(), TrainConfig(steps=150, batch=32, warmup=10))
+    losses = [training.advance().answer_loss for _ in range(150)]
+    assert np.mean(losses[-10:]) < 0.25 * losses[0]
+
+
 def test_shuffled_targets_teach_nothing_about_unseen_puzzles() -> None:
     training = run(Puzzles(64, twins=True, shuffled=True), 120)
     for _ in range(120):

@@ -1,12 +1,13 @@
 """Running a recursive net until it believes its answer: halting, best-step keeping, restarts.
 
-B is the batch, L the cells of a puzzle, D the width, V the classes of a cell.
+B is the batch, L the cells of a puzzle (or other positions), D the width, V the classes of one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,10 @@ from trimtab.errors import InputError
 from trimtab.protocols import Array
 
 Codes = NDArray[np.int64]
-StepFn = Callable[[Codes, Array, Array], tuple[Array, Array, Array, Array]]
-"""(x `[B, L]`, y, z `[B, L, D]`) to (y, z, logits `[B, L, V]`, q `[B]`): one supervision step."""
+Inputs = NDArray[Any]
+"""`[B, L]` codes, or `[B, L, E]` embeddings in float32."""
+StepFn = Callable[[Inputs, Array, Array], tuple[Array, Array, Array, Array]]
+"""(x, y, z `[B, L, D]`) to (y, z, logits `[B, L, V]`, q `[B]`): one supervision step."""
 
 NOISE = 0.3
 """Standard deviation of the noise on z in a restart (PTRM, arXiv 2605.19943)."""
@@ -52,7 +55,7 @@ class Solved:
 
 def solve(
     step: StepFn,
-    x: Codes,
+    x: Inputs,
     carry: tuple[Array, Array],
     *,
     most: int,
@@ -67,7 +70,7 @@ def solve(
 
     Args:
         step: the net.
-        x: `[B, L]` codes of the puzzles.
+        x: `[B, L]` codes of the puzzles, or `[B, L, E]` embeddings.
         carry: the (y, z) `[D]` each, with which every puzzle begins.
         most: steps at most, at least 1.
         halt_at: a puzzle stops once its q reaches this.
@@ -79,7 +82,7 @@ def solve(
     """
     if most < 1:
         raise InputError(f"most={most} steps; give at least 1")
-    batch, length = x.shape
+    batch, length = x.shape[:2]
     y, z = (np.tile(part, (batch, length, 1)).astype(np.float32) for part in carry)
     kept_q = np.full(batch, -np.inf, dtype=np.float32)
     best, steps = np.zeros(batch, dtype=np.int64), np.zeros(batch, dtype=np.int64)
@@ -127,7 +130,7 @@ def solve(
 
 def best_restart(
     step: StepFn,
-    x: Codes,
+    x: Inputs,
     carry: tuple[Array, Array],
     *,
     most: int,
@@ -142,7 +145,7 @@ def best_restart(
 
     Args:
         step: the net.
-        x: `[1, L]` codes of the puzzle.
+        x: `[1, L]` codes of the puzzle, or `[1, L, E]` embeddings.
         carry: the (y, z) with which every puzzle begins.
         most: steps at most.
         halt_at: a rollout stops once its q reaches this.

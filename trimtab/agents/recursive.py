@@ -19,6 +19,7 @@ from trimtab.agents.recursion import (
     NOISE,
     RESTARTS,
     Codes,
+    Inputs,
     Solved,
     best_restart,
     confidence_features,
@@ -129,7 +130,7 @@ class RecursiveNet:
         except (KeyError, TypeError, ConfigError) as error:
             raise BundleError(f"{bundle.folder}: {error}; pack the bundle again") from error
 
-    def step(self, x: Codes, y: Array, z: Array) -> tuple[Array, Array, Array, Array]:
+    def step(self, x: Inputs, y: Array, z: Array) -> tuple[Array, Array, Array, Array]:
         """Run one supervision step; see ``trimtab.agents.recursion.StepFn``."""
         y, z, logits, q = self._session.run(OUTPUTS, {"x": x, "y": y, "z": z})
         return y, z, logits, q

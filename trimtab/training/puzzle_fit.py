@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from trimtab.agents.calibration import Gate, accept_threshold, fit_gate
-from trimtab.agents.recursion import Codes, StepFn, confidence_features, solve
+from trimtab.agents.recursion import Inputs, StepFn, confidence_features, solve
 from trimtab.agents.recursive import GRAPH, INPUTS, KIND, OUTPUTS
 from trimtab.datasets.puzzles import alphabet, encode
 from trimtab.errors import BundleError
@@ -40,7 +40,7 @@ ENOUGH = 20
 def torch_step(net: RecursiveNet) -> StepFn:
     """Return the net as the step function that serving runs on ONNX Runtime."""
 
-    def step(x: Codes, y: Array, z: Array) -> tuple[Array, Array, Array, Array]:
+    def step(x: Inputs, y: Array, z: Array) -> tuple[Array, Array, Array, Array]:
         with torch.inference_mode():
             out = net(torch.from_numpy(x), torch.from_numpy(y), torch.from_numpy(z))
         y_next, z_next, logits, q = (part.numpy() for part in out)
