@@ -107,6 +107,40 @@ def test_same_seed_gives_the_same_bundle(table: Path, certified: Path, tmp_path:
     assert again.bundle.bundle_id == load_controller(certified)[1].bundle.bundle_id
 
 
+def test_where_nothing_costs_less_the_strong_model_is_packed_and_named(
+    table: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "bundle"
+    # the promise is against the cheapest model, so there is nothing to save
+    train_controller(table, models=MODELS[:2], strong="small", out=out, train_size=200, asked=SHORT)
+    fitted, _ = load_controller(out)
+    assert [one.name for one in fitted.candidates] == ["always small"]
+    assert fitted.verdict == "no saving: small always answers, because no candidate costs less"
+    done = replay(table, out, n=20)
+    assert not done.certified
+    assert done.llm_share.value == 1.0
+
+
+def test_a_verdict_names_what_is_certified_or_why_nothing_is(
+    certified: Path, uncertified: Path
+) -> None:
+    assert "points below always asking strong, with 95%" in load_controller(certified)[0].verdict
+    assert "no saving: strong always answers" in load_controller(uncertified)[0].verdict
+
+
+def test_a_budget_of_seconds_needs_recorded_seconds(table: Path, certified: Path) -> None:
+    untimed = table.with_name("untimed.csv")
+    lines = table.read_text(encoding="utf-8").splitlines()
+    untimed.write_text("\n".join(line.rsplit(",", 1)[0] for line in lines), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"budget_seconds=3: column 'latency_s' of untimed\.csv"):
+        replay(untimed, certified, n=5, budget=Budget(seconds=3.0))
+
+
+def test_one_model_leaves_nothing_to_choose(table: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="at least two to choose among"):
+        train_controller(table, models=["small"], out=tmp_path / "out", asked=EASY)
+
+
 @pytest.mark.parametrize(("n", "candidate"), [(N, None), (10, 99)])
 def test_what_cannot_be_replayed_is_named(
     table: Path, certified: Path, n: int, candidate: int | None
@@ -149,6 +183,7 @@ def test_command_line_trains_and_replays(table: Path, tmp_path: Path) -> None:
     assert packed.exit_code == 0, packed.output
     shown = json.loads(packed.stdout.splitlines()[-1])
     assert shown["metrics"]["certified"] == 1.0
+    assert shown["verdict"].startswith("certified on 200 questions: ")
     replayed = ["replay", "--table", str(table), "--controller", out, "--n", "20"]
     plain = json.loads(runner.invoke(app, [*replayed, "--json"]).stdout.splitlines()[-1])
     assert plain["strong"] == "strong"

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.recorded_worlds import independent
-from trimtab.bench.cascade import Figures, chosen_models, measure, run
+from trimtab.bench.cascade import Figures, measure, run
 from trimtab.bench.cascade_bars import MODELS, bars
 from trimtab.bench.cascade_methods import Split
 from trimtab.bench.cascade_promise import COLD_START, keep, promise_measures
@@ -94,7 +94,7 @@ def test_many_models_must_be_named(tmp_path: Path) -> None:
     path = tmp_path / "t.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"holds 9 models; name those .* m0, m1, .*m8"):
-        chosen_models(read_recorded(path), [])
+        run(table=path)
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from trimtab.agents.certify_pool import Rung
 from trimtab.agents.promise_windows import PromiseWindows
 from trimtab.agents.window_plan import WindowPlan
 from trimtab.bench.stream import run
 from trimtab.bench.stream_draw import draw
-from trimtab.bench.stream_fit import bet_window, fit_window
+from trimtab.bench.stream_fit import Bets, bet_window, fit_window
 from trimtab.bench.stream_ours import ride
 from trimtab.bench.stream_rivals import adaptive_conformal, e_process, split_conformal
 from trimtab.bench.stream_scores import Scored, score_streams
@@ -288,6 +289,14 @@ def test_the_benchmark_prints_every_key_for_ours_and_rivals(table: Path) -> None
     json.dumps(result, allow_nan=False)
 
 
+def test_what_is_fitted_later_in_a_window_is_not_waited_for_before() -> None:
+    soon = Rung(name="soon", llm_share=0.9, rows=300.0)
+    late = Rung(name="late", llm_share=0.0, rows=700.0)
+    bets = Bets(rungs=(soon, late), at={"soon": 300}, since={"soon": 200, "late": 600}, pool={})
+    assert bets.pick(350, planned=2000) == "soon"
+    assert bets.pick(650, planned=2000) is None
+
+
 def test_two_tables_are_joined_over_the_models_named(table: Path) -> None:
     other = table.with_name("other.jsonl")
     other.write_bytes(table.read_bytes())
@@ -314,6 +323,22 @@ def test_a_strong_model_that_is_never_right_has_no_canaries_and_is_not_asked() -
     found = ride(world, one, plan=PLAN, drift=DriftPlan(loss=PLAN.loss))
     assert found.served
     assert not found.alarms
+
+
+def test_a_table_smaller_than_the_first_fit_is_filled_up_with_requests() -> None:
+    world = open_world(
+        _questions(each=150),
+        "none",
+        strong="big",
+        before=["easy"],
+        after=["easy"],
+        rng=np.random.default_rng(1),
+    )
+    one = draw(world, n=3000, drift_at=3000, seed=0, stream=0)
+    assert len(one.table) < PLAN.fits[0]
+    found = ride(world, one, plan=PLAN, drift=DriftPlan(loss=PLAN.loss))
+    assert found.served[0][0] > PLAN.fits[0] - len(one.table)
+    assert score_streams(world, [one], fit=200).known.shape[1] == len(one.table) - 37
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,6 @@ def test_models_without_a_common_question_are_an_error(tmp_path: Path) -> None:
         ({"correct": "maybe"}, "'correct': 'maybe' is neither true nor false"),
         ({"correct": None}, "'correct': None is neither"),
         ({"cost_usd": -1.0}, "'cost_usd': -1.0"),
-        ({"cost_usd": None}, "'cost_usd': None"),
         ({"cost_usd": "inf"}, "'cost_usd': 'inf'"),
         ({"out_tokens": "many"}, "'out_tokens': 'many'"),
     ],
@@ -131,9 +130,30 @@ def test_a_bad_cell_is_named_with_its_line(
         read_recorded(path)
 
 
+def test_a_model_without_prices_may_stand_in_the_table_but_not_take_part(tmp_path: Path) -> None:
+    table = read_recorded(as_csv(tmp_path / "t.csv", rows_of(cost_usd=None)))
+    assert len(table.select(["small"])[0]) == 2
+    with pytest.raises(InputError, match=r"1 answers of 'large' have no price.*leave the"):
+        table.select(["small", "large"])
+
+
+def test_models_whose_seconds_are_not_all_recorded_are_known(tmp_path: Path) -> None:
+    rows = [{**row, "latency_s": 0.5} for row in rows_of(latency_s=None)]
+    rows[-1]["latency_s"] = None
+    table = read_recorded(as_csv(tmp_path / "t.csv", rows))
+    assert table.untimed == {"large"}
+    assert table.restricted(["small"]).untimed == frozenset()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_category_need_not_be_recorded(tmp_path: Path, suffix: str) -> None:
+    rows = [{**row, "category": None} for row in rows_of()]
+    assert set(read_recorded(WRITERS[suffix](tmp_path / f"t{suffix}", rows)).categories) == {""}
+
+
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     rows = [{key: row[key] for key in row if key != "cost_usd"} for row in rows_of()]
-    with pytest.raises(InputError, match="cost_usd"):
+    with pytest.raises(InputError, match=r"cost_usd.*has the columns question_id, category"):
         read_recorded(as_jsonl(tmp_path / "t.jsonl", rows))
 
 

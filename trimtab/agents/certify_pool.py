@@ -84,7 +84,9 @@ def order_of(
     """
     seen: list[tuple[Rung, float, bool]] = []
     for name, outcomes in played.items():
-        rung = rung_of(name, outcomes, llm_right, loss=loss, delta=delta)
+        share = float(outcomes.asked_strong.mean())
+        losses = net_losses(outcomes, llm_right)
+        rung = rung_of(name, losses, llm_share=share, loss=loss, delta=delta)
         usd = float(outcomes.cost_usd.mean())
         if usd >= float(llm_usd.mean()) or rung.llm_share >= 1.0:
             continue
@@ -101,14 +103,22 @@ def order_of(
     return tuple(reversed(kept[-LONGEST:]))
 
 
-def rung_of(name: str, outcomes: Outcomes, llm_right: Bools, *, loss: float, delta: float) -> Rung:
-    """Return what the first `[f]` rows of a window let expect of one candidate."""
-    growth = _growth(net_losses(outcomes, llm_right), loss)
+def rung_of(name: str, losses: Floats, *, llm_share: float, loss: float, delta: float) -> Rung:
+    """Return what the first rows of a window let expect of one candidate.
+
+    Args:
+        name: of the candidate.
+        losses: `[f]` its net losses on them.
+        llm_share: share of them on which it asks the LLM.
+        loss: the promise.
+        delta: allowed error of its order.
+    """
+    growth = _growth(losses, loss)
     needed = math.log(1.0 / delta)
     return Rung(
         name=name,
-        llm_share=float(outcomes.asked_strong.mean()),
-        rows=len(llm_right) + needed / growth if growth > 0.0 else math.inf,
+        llm_share=llm_share,
+        rows=len(losses) + needed / growth if growth > 0.0 else math.inf,
     )
 
 

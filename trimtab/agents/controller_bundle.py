@@ -40,6 +40,23 @@ class FittedPool:
         """Return the certified candidate, None where there is none."""
         return next((c for c in self.candidates if c.name == self.certificate.candidate), None)
 
+    @property
+    def verdict(self) -> str:
+        """Return in words what is certified, or that nothing is saved and which model answers."""
+        strong, seen = self.candidates[0].strong, self.certificate
+        if self.certified is not None:
+            return (
+                f"certified on {seen.n} questions: {seen.candidate}; at most {seen.loss * 100:g} "
+                f"points below always asking {strong}, with {seen.confidence:.0%} confidence"
+            )
+        why = "no candidate costs less"
+        if len(self.candidates) > 1:
+            why = (
+                f"on {seen.n} questions the bet against a loss of {seen.loss * 100:g} points grew "
+                f"to {seen.wealth:.3g} of the {seen.needed:.3g} needed"
+            )
+        return f"no saving: {strong} always answers, because {why}"
+
     def numbered(self, number: int) -> Candidate:
         """Return the candidate at a place of the pool, 0 for the dearest.
 

@@ -15,7 +15,7 @@ from trimtab.agents import promise
 from trimtab.agents.cascades import Candidate
 from trimtab.agents.controller_bundle import FittedPool, pack_controller
 from trimtab.agents.promise import Certificate, Promise
-from trimtab.datasets.recorded import read_recorded, recorded_steps
+from trimtab.datasets.recorded import chosen_models, read_recorded, recorded_steps
 from trimtab.domains.tables import RecordedSteps
 from trimtab.errors import ConfigError
 from trimtab.records import Bundle
@@ -26,7 +26,7 @@ from trimtab.training.controller import FOLDS
 def train_controller(
     table: Path,
     *,
-    models: Sequence[str],
+    models: Sequence[str] = (),
     strong: str | None = None,
     out: Path,
     train_size: int = 500,
@@ -37,20 +37,23 @@ def train_controller(
 
     Args:
         table: file that :func:`trimtab.datasets.recorded.read_recorded` reads.
-        models: those to choose among.
+        models: those to choose among; all of a table that has at most 8 if none are named.
         strong: what the promise is measured against; the best single one if None.
         out: folder of the bundle.
         train_size: questions to fit on.
         asked: the promise; its window counts the questions to certify on.
         seed: of the shuffle and the folds.
 
+    Where nothing can be saved the bundle holds the strong model alone, uncertified.
+
     Raises:
-        ConfigError: a size leaves too few questions.
+        ConfigError: a size leaves too few questions, or the models leave no choice.
         InputError: the table cannot be used, or holds no such model.
         BundleError: the folder cannot be used.
     """
     recorded = read_recorded(table)
-    questions, answers = recorded.select(models)
+    chosen = chosen_models([recorded], models)
+    questions, answers = recorded.select(chosen)
     steps = recorded_steps(answers)
     used = train_size + asked.window
     if train_size < 2 * FOLDS or used > steps.n:
@@ -79,7 +82,7 @@ def train_controller(
             "needed": certificate.needed,
         },
         made_from={
-            "models": list(models),
+            "models": list(chosen),
             "strong": pool[0].strong,
             "table_hash": recorded.content_hash,
             "train_size": train_size,
@@ -99,6 +102,21 @@ def certify_pool(pool: Sequence[Candidate], window: RecordedSteps, asked: Promis
     """
     always, *rest = pool
     strong = window.index(always.strong)
+    if not rest:  # no candidate is cheaper than the strong step: nothing to bet on
+        return Certificate(
+            loss=asked.loss,
+            confidence=asked.confidence,
+            n=window.n,
+            certified=False,
+            refused=False,
+            candidate="",
+            threshold=None,
+            llm_share=1.0,
+            wealth=1.0,
+            needed=1.0 / (1.0 - asked.confidence),
+            labels=0,
+            tested=0,
+        )
     return promise.certify_candidates(
         [_rule(one, window, strong) for one in rest],
         loss=asked.loss,

@@ -95,6 +95,12 @@ def replay(
     fitted, bundle = load_controller(controller)
     chosen = fitted.certified if candidate is None else fitted.numbered(candidate)
     recorded = read_recorded(table).restricted(fitted.candidates[0].judge.names)
+    if budget is not None and budget.seconds is not None and recorded.untimed:
+        raise ConfigError(
+            f"budget_seconds={budget.seconds:g}: column 'latency_s' of {recorded.name} is missing "
+            f"or has gaps for {sorted(recorded.untimed)}, so that it could not be kept; record the "
+            f"seconds, or leave --budget-seconds out"
+        )
     fresh = [place for place, one in enumerate(recorded.ids) if one not in fitted.used]
     if not 1 <= n <= len(fresh):
         raise ConfigError(f"n={n}: {len(fresh)} questions of {recorded.name} are not used yet")

@@ -27,7 +27,12 @@ from trimtab.bench.cascade_variants import variant_measures
 from trimtab.bench.result import Measure, bench_result, spread
 from trimtab.bench.routing_bars import known_name
 from trimtab.bench.routing_gate import text_features
-from trimtab.datasets.recorded import RecordedTable, read_recorded, recorded_steps
+from trimtab.datasets.recorded import (
+    RecordedTable,
+    chosen_models,
+    read_recorded,
+    recorded_steps,
+)
 from trimtab.domains.tables import RecordedSteps
 from trimtab.errors import ConfigError
 from trimtab.evals.cost_quality import area, cost_at, upper_hull
@@ -35,8 +40,6 @@ from trimtab.protocols import Embedder
 from trimtab.training.cascade_pool import best_single, fit_candidates, price_grid
 from trimtab.training.controller import FOLDS
 
-MOST_UNNAMED = 8
-"""Models of a table that are all taken where none are named."""
 OURS = "ours"
 RIVALS = ("agreement", "cascade_routing", "frugal", "query_only", "singles")
 _AREA = "mean test quality over cost, from the cheapest to the dearest single model"
@@ -101,7 +104,7 @@ def run(
         InputError: the table cannot be used, or holds no such model.
     """
     recorded = read_recorded(table)
-    chosen = chosen_models(recorded, models)
+    chosen = chosen_models([recorded], models)
     questions, answers = recorded.select(chosen)
     steps = recorded_steps(answers)
     _check(recorded, steps, train_size=train_size, splits=splits, streams=streams)
@@ -160,23 +163,6 @@ def run(
         ),
         packages=("numpy", "scikit-learn", "pyarrow"),
     )
-
-
-def chosen_models(recorded: RecordedTable, models: Sequence[str]) -> tuple[str, ...]:
-    """Return the models to use.
-
-    Raises:
-        ConfigError: none are named and the table has too many to take all, or fewer than two are.
-    """
-    if not models and len(recorded.models) > MOST_UNNAMED:
-        raise ConfigError(
-            f"{recorded.name} holds {len(recorded.models)} models; name those to use with "
-            f"--models, comma separated: {', '.join(recorded.models)}"
-        )
-    chosen = tuple(models) or recorded.models
-    if len(chosen) < 2:
-        raise ConfigError(f"models={list(chosen)} leave nothing to choose; give at least two")
-    return chosen
 
 
 def measure(split: Split, rng: np.random.Generator) -> Figures:

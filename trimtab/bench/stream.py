@@ -101,7 +101,8 @@ def run(
 
     Args:
         tables: recorded answers; questions that all models answered are joined.
-        models: those that take part, the strong one among them.
+        models: those that take part, the strong one among them; all that the tables share if they
+            are at most 8 and none are named.
         strong: the model that the promise is measured against.
         n: requests of a stream.
         drift_at: requests before the drift; n for none.
@@ -119,9 +120,11 @@ def run(
         InputError: a table, a model or a category cannot be used.
     """
     _check(n=n, drift_at=drift_at, drift_by=drift_by, drift=drift, streams=streams)
-    if strong not in models:
-        raise ConfigError(f"strong={strong!r} is not among models={list(models)}; name it there")
     questions = read_questions(tables, models)
+    if strong not in questions.steps.names:
+        raise ConfigError(
+            f"strong={strong!r} is not among models={list(questions.steps.names)}; name it there"
+        )
     if not questions.steps.cost_usd[questions.steps.index(strong)].any():
         raise ConfigError(
             f"strong={strong!r} costs 0 USD a question of {questions.name}, so that no cost can be "

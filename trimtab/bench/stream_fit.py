@@ -54,9 +54,13 @@ class Bets:
     pool: dict[str, Candidate]
 
     def pick(self, row: int, *, planned: int) -> str | None:
-        """Return the candidate to serve after so many rows, None to go on collecting."""
+        """Return the candidate to serve after so many rows, None to go on collecting.
+
+        What is fitted later in the window is not known yet.
+        """
         certified = [name for name, at in self.at.items() if at <= row]
-        return choose(certified, self.rungs, row=row, planned=planned)
+        known = [rung for rung in self.rungs if self.since[rung.name] <= row]
+        return choose(certified, known, row=row, planned=planned)
 
 
 def fit_window(
@@ -164,7 +168,10 @@ class _Window:
     def expected(self, order: Mapping[str, Candidate], *, first: int, delta: float) -> list[Rung]:
         known = self.steps.take(np.arange(first))
         right = known.correct[self.strong]
-        return [
-            rung_of(name, one.run(known), right, loss=self.loss, delta=delta)
-            for name, one in order.items()
-        ]
+        found = []
+        for name, one in order.items():
+            did = one.run(known)
+            share = float(did.asked_strong.mean())
+            losses = net_losses(did, right)
+            found.append(rung_of(name, losses, llm_share=share, loss=self.loss, delta=delta))
+        return found

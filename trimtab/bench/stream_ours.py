@@ -64,11 +64,6 @@ class _Rider:
         """Return the ride."""
         n = len(self.stream.requests)
         steps = self.world.steps
-        if len(self.stream.table) <= self.windows.plan.fits[0]:
-            raise InputError(
-                f"{len(self.stream.table)} questions before the drift to fit and certify on are "
-                f"not more than the {self.windows.plan.fits[0]} fitted on; give a larger table"
-            )
         strong_usd = steps.cost_usd[steps.index(self.world.strong)][self.stream.requests]
         loss, calls = np.zeros(n), np.ones(n)
         usd = steps.cost_usd[:, self.stream.requests].sum(axis=0)

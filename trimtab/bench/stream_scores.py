@@ -16,7 +16,8 @@ from trimtab.agents.trail_features import agreements, members
 from trimtab.agents.trail_model import best_answer, see
 from trimtab.bench.stream_draw import Bools, Draw
 from trimtab.bench.stream_world import Floats, World
-from trimtab.training.controller import fit_judge
+from trimtab.errors import InputError
+from trimtab.training.controller import FOLDS, fit_judge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +53,18 @@ def score_streams(world: World, streams: Sequence[Draw], *, fit: int) -> Scored:
     Args:
         world: the questions.
         streams: the requests, all of one length.
-        fit: rows of each stream's table that predictions are fitted on.
+        fit: rows of each stream's table that predictions are fitted on; at most half of them.
+
+    Raises:
+        InputError: the tables are too small to fit on.
     """
+    questions = min(len(one.table) for one in streams)
+    if questions < 4 * FOLDS:
+        raise InputError(
+            f"{questions} questions before the drift to fit and certify on are too few; give a "
+            f"table with at least {8 * FOLDS} before the drift"
+        )
+    fit = min(fit, questions // 2)
     steps = world.steps
     place = steps.index(world.strong)
     trail = sum(1 << m for m in range(len(steps.names)) if m != place)

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab.datasets.recorded import read_recorded, recorded_steps
+from trimtab.datasets.recorded import chosen_models, read_recorded, recorded_steps
 from trimtab.domains.tables import RecordedSteps, join
 from trimtab.domains.texts import listed
 from trimtab.errors import ConfigError, InputError
@@ -70,11 +70,11 @@ class World:
 
 
 def read_questions(tables: Sequence[Path], models: Sequence[str]) -> Questions:
-    """Return the questions of all tables that every model answered.
+    """Return the questions of all tables that every model answered; see ``chosen_models``.
 
     Raises:
         InputError: a table or a model cannot be used.
-        ConfigError: no table or one named twice, fewer than two models, or one named twice.
+        ConfigError: no table or one named twice, or models that leave no choice.
     """
     if not tables:
         raise ConfigError("table is missing; give at least one --table")
@@ -83,13 +83,12 @@ def read_questions(tables: Sequence[Path], models: Sequence[str]) -> Questions:
             f"table={[str(path) for path in tables]} names one twice, so that questions to certify "
             f"on would come again as requests; give each once"
         )
-    if len(models) < 2 or len(set(models)) < len(models):
-        raise ConfigError(f"models={list(models)}: give at least two, each once")
     read = [read_recorded(path) for path in tables]
+    chosen = chosen_models(read, models)
     parts: list[RecordedSteps] = []
     categories: list[str] = []
     for table in read:
-        rows, recorded = table.select(models)
+        rows, recorded = table.select(chosen)
         parts.append(recorded_steps(recorded))
         categories += [table.categories[i] or table.name for i in rows]
     return Questions(

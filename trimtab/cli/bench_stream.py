@@ -14,10 +14,11 @@ def stream(
     table: Annotated[
         list[Path], typer.Option(help="Recorded answers; give it several times to join tables.")
     ],
-    models: Annotated[
-        str, typer.Option(help="Models, comma separated, the strong one among them.")
-    ],
     strong: Annotated[str, typer.Option(help="The model that the promise is measured against.")],
+    models: Annotated[
+        str,
+        typer.Option(help="Models, comma separated, the strong one among them; all of up to 8."),
+    ] = "",
     n: Annotated[int, typer.Option("--n", help="Requests of a stream.")] = 10_000,
     drift_at: Annotated[int, typer.Option(help="Requests before the drift; n for none.")] = 6000,
     drift_by: Annotated[str, typer.Option(help="What changes: category.")] = "category",

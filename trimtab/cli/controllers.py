@@ -17,8 +17,10 @@ TableOption = Annotated[
 
 def train_controller(
     table: TableOption,
-    models: Annotated[str, typer.Option(help="Models to choose among, comma separated.")],
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
+    models: Annotated[
+        str, typer.Option(help="Models, comma separated; all if the table has at most 8.")
+    ] = "",
     strong: Annotated[
         str | None, typer.Option(help="The model to promise against; the best one if none.")
     ] = None,
@@ -30,6 +32,7 @@ def train_controller(
     as_json: Json = False,
 ) -> None:
     """Fit a controller on recorded answers, certify it on others and pack it into a bundle."""
+    from trimtab.agents.controller_bundle import load_controller
     from trimtab.agents.promise import Promise
     from trimtab.app.controller_training import train_controller as train
     from trimtab.cli.tables import show_packed
@@ -43,7 +46,8 @@ def train_controller(
         asked=Promise(loss=loss, confidence=confidence, window=window),
         seed=seed,
     )
-    show_packed(packed, out=out, title="controller", as_json=as_json)
+    verdict = load_controller(out)[0].verdict
+    show_packed(packed, out=out, title="controller", as_json=as_json, verdict=verdict)
 
 
 def replay(
@@ -68,6 +72,7 @@ def replay(
 ) -> None:
     """Decide recorded questions through the graph by a controller; print quality and cost."""
     from rich.table import Table
+    from rich.text import Text
 
     from trimtab.app.replay import replay as run
     from trimtab.records import Budget
@@ -83,8 +88,10 @@ def replay(
     if as_json:
         emit(done.to_json(), schema="trimtab.replay/1")
         return
-    by = "certified" if done.certified else "without a promise"
-    shown = Table(title=f"{n} questions; {done.candidate} ({by})")
+    by = f"{done.candidate} ({'certified' if done.certified else 'without a promise'})"
+    if candidate is None and not done.certified:
+        by = f"no saving: nothing is certified, {done.strong} always answers"
+    shown = Table(title=Text(f"{n} questions; {by}"))
     for heading in ("", "right", "USD per 1,000", f"asks {done.strong}"):
         shown.add_column(heading)
     shown.add_row(

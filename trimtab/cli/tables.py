@@ -82,15 +82,18 @@ def verdict_sentence(verdict: Mapping[str, Any] | None) -> str:
     )
 
 
-def show_packed(packed: Bundle, *, out: Path, title: str, as_json: bool) -> None:
-    """Print what was trained: one JSON object, or its metrics and the folder it lies in."""
+def show_packed(packed: Bundle, *, out: Path, title: str, as_json: bool, verdict: str = "") -> None:
+    """Print what was trained: one JSON object, or its metrics and the folder it lies in.
+
+    A verdict, where there is one, stands beside them.
+    """
     if as_json:
-        emit(
-            {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)},
-            schema="trimtab.train/1",
-        )
+        plain = {"bundle_id": packed.bundle_id, "path": str(out), "metrics": dict(packed.metrics)}
+        emit(plain | ({"verdict": verdict} if verdict else {}), schema="trimtab.train/1")
         return
     console.print(metrics_table(title, packed.metrics))
+    if verdict:
+        console.print(Text(verdict))
     typer.echo(str(out))
 
 

@@ -15,7 +15,7 @@ from trimtab.datasets.tables import table_rows
 from trimtab.domains.questions import RecordedAnswer, RecordedQuestions
 from trimtab.domains.tables import RecordedSteps, answer_codes
 from trimtab.domains.texts import listed, short
-from trimtab.errors import InputError
+from trimtab.errors import ConfigError, InputError
 
 COLUMNS = (
     "question_id",
@@ -28,11 +28,13 @@ COLUMNS = (
 )
 OPTIONAL = ("out_tokens", "latency_s")
 """Columns that a table may have; what is not recorded is 0."""
+MOST_UNNAMED = 8
+"""Models of a table that all take part where none are named."""
 _TRUTH = {"true": True, "1": True, "1.0": True, "false": False, "0": False, "0.0": False}
 
 
 Row = tuple[str | None, bool, float, float, float]
-"""An answer, whether it is right, its price in US dollars, its tokens and its seconds."""
+"""An answer, whether right, its price in US dollars (NaN: not recorded), tokens and seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,13 +58,17 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedTable:
-    """Questions and what each model answered; rows by model and place of the question."""
+    """Questions and what each model answered; rows by model and place of the question.
+
+    ``untimed`` names the models with an answer whose seconds are not recorded, and count as 0.
+    """
 
     name: str
     ids: tuple[str, ...]
     texts: tuple[str, ...]
     categories: tuple[str, ...]
     rows: dict[str, dict[int, Row]]
+    untimed: frozenset[str] = frozenset()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -82,7 +88,7 @@ class RecordedTable:
         """Return the questions that all these models answered, and their answers to them.
 
         Raises:
-            InputError: a model is not in the table or named twice, or no question has them all.
+            InputError: a model is unknown or named twice, or no question has all, or a price lacks.
         """
         unknown = [model for model in models if model not in self.rows]
         if unknown:
@@ -96,6 +102,14 @@ class RecordedTable:
         )
         if not common:
             raise InputError(f"{self.name}: no question has answers of all of {list(models)}")
+        for model in models:
+            unpriced = [i for i in common if math.isnan(self.rows[model][i][2])]
+            if unpriced:
+                raise InputError(
+                    f"{self.name}: column 'cost_usd': {len(unpriced)} answers of {model!r} have no "
+                    f"price, the first to question {self.ids[unpriced[0]]!r}; fill it, or leave "
+                    f"the model out of --models"
+                )
         return common, tuple(self._recorded(model, common) for model in models)
 
     def restricted(self, models: Sequence[str]) -> RecordedTable:
@@ -114,6 +128,7 @@ class RecordedTable:
                 model: {place: self.rows[model][i] for place, i in enumerate(common)}
                 for model in models
             },
+            untimed=self.untimed & frozenset(models),
         )
 
     def _recorded(self, model: str, questions: Sequence[int]) -> Recorded:
@@ -181,7 +196,8 @@ def read_recorded(path: Path) -> RecordedTable:
     It may have the columns ``OPTIONAL`` too; an empty cell of theirs counts as 0.
 
     A question id may be a whole number or a text; a category may come from a dictionary with
-    unused entries (only those of the rows count); an answer may be missing.
+    unused entries (only those of the rows count). Category and answer may be missing, and so may
+    the prices of models that are not selected.
 
     Raises:
         InputError: the file, a column or a row cannot be used; the message names it.
@@ -192,10 +208,12 @@ def read_recorded(path: Path) -> RecordedTable:
     texts: list[str] = []
     categories: list[str] = []
     rows: dict[str, dict[int, Row]] = {}
-    for where, cells in table_rows(path, COLUMNS, optional=OPTIONAL):
+    untimed: set[str] = set()
+    remedy = f"A table of recorded answers has the columns {', '.join(COLUMNS)}; rename or add it"
+    for where, cells in table_rows(path, COLUMNS, optional=OPTIONAL, remedy=remedy):
         at = f"{path}: {where}: column"
         key = _word(cells[0], f"{at} 'question_id'")
-        category = "" if cells[1] is None else _word(cells[1], f"{at} 'category'")
+        category = "" if _missing(cells[1]) else _word(cells[1], f"{at} 'category'")
         text = _word(cells[2], f"{at} 'text'")
         model = _word(cells[3], f"{at} 'model'")
         place = places.setdefault(key, len(places))
@@ -208,12 +226,14 @@ def read_recorded(path: Path) -> RecordedTable:
         if place in of_model:
             raise InputError(f"{at} 'model': {model!r} answers {key!r} twice; keep one row")
         of_model[place] = (
-            _answer(cells[4]),
+            None if _missing(cells[4]) else str(cells[4]),
             _truth(cells[5], f"{at} 'correct'"),
-            _number(cells[6], f"{at} 'cost_usd'"),
-            _number(cells[7] or 0.0, f"{at} 'out_tokens'"),
-            _number(cells[8] or 0.0, f"{at} 'latency_s'"),
+            math.nan if _missing(cells[6]) else _number(cells[6], f"{at} 'cost_usd'"),
+            0.0 if _missing(cells[7]) else _number(cells[7], f"{at} 'out_tokens'"),
+            0.0 if _missing(cells[8]) else _number(cells[8], f"{at} 'latency_s'"),
         )
+        if _missing(cells[8]):
+            untimed.add(model)
     if not texts:
         raise InputError(f"{path} holds no rows; give one row per model and question")
     return RecordedTable(
@@ -222,12 +242,35 @@ def read_recorded(path: Path) -> RecordedTable:
         texts=tuple(texts),
         categories=tuple(categories),
         rows=rows,
+        untimed=frozenset(untimed),
     )
 
 
-def _answer(value: object) -> str | None:
-    missing = value is None or value == "" or (isinstance(value, float) and math.isnan(value))
-    return None if missing else str(value)
+def chosen_models(tables: Sequence[RecordedTable], models: Sequence[str]) -> tuple[str, ...]:
+    """Return the models to use: those named, or all that every table holds if they are few.
+
+    Raises:
+        ConfigError: none are named and there are too many to take all, one is named twice, or fewer
+            than two are left.
+    """
+    names = " + ".join(table.name for table in tables)
+    common = [model for model in tables[0].models if all(model in one.rows for one in tables)]
+    if not models and len(common) > MOST_UNNAMED:
+        raise ConfigError(
+            f"{names} holds {len(common)} models; name those to use with --models, comma "
+            f"separated: {', '.join(common)}"
+        )
+    chosen = tuple(models) or tuple(common)
+    if len(chosen) < 2 or len(set(chosen)) < len(chosen):
+        raise ConfigError(
+            f"models={list(chosen)} of {names}: give at least two to choose among, each once; "
+            f"there are {', '.join(common)}"
+        )
+    return chosen
+
+
+def _missing(value: object) -> bool:
+    return value is None or value == "" or (isinstance(value, float) and math.isnan(value))
 
 
 def _word(value: object, place: str) -> str:

@@ -155,11 +155,16 @@ def shipped(name: str) -> ShippedTable:
 
 
 def table_rows(
-    path: Path, columns: Sequence[str], *, optional: Sequence[str] = ()
+    path: Path,
+    columns: Sequence[str],
+    *,
+    optional: Sequence[str] = (),
+    remedy: str = "Name the columns of texts and labels",
 ) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Yield where each row of a table stands ("line 3") and its cells, unchecked, by column.
 
-    The cells of the optional columns follow, None where the table has no such column.
+    The cells of the optional columns follow, None where the table has no such column. ``remedy``
+    is what to do about a missing one of the others.
 
     Raises:
         InputError: the file cannot be read, or a column is missing.
@@ -171,25 +176,25 @@ def table_rows(
     if not path.is_file():
         raise InputError(f"{path} is not a file; check the path (here: {Path.cwd()})")
     if suffix == ".parquet":
-        yield from _parquet_rows(path, columns, optional)
+        yield from _parquet_rows(path, columns, optional, remedy)
         return
     try:
         with gzip.open(path) if suffix == ".jsonl.gz" else path.open("rb") as stream:
             lines = decoded(path, stream)
             read = _csv_rows if suffix == ".csv" else _json_rows
-            yield from read(path, lines, columns, optional)
+            yield from read(path, lines, columns, optional, remedy)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read ({error}); check it or copy it again") from error
 
 
 def _csv_rows(
-    path: Path, lines: Iterable[str], columns: Sequence[str], optional: Sequence[str]
+    path: Path, lines: Iterable[str], columns: Sequence[str], optional: Sequence[str], remedy: str
 ) -> Iterator[_Row]:
     reader = csv.reader(lines, strict=True)
     try:
         header = next(reader, [])
         found = [*columns, *(column for column in optional if column in header)]
-        _require(path, found, header)
+        _require(path, found, header, remedy)
         wanted = [header.index(c) if c in header else None for c in (*columns, *optional)]
         for cells in reader:
             where = f"line {reader.line_num}"
@@ -214,14 +219,16 @@ def _csv_rows(
 
 
 def _json_rows(
-    path: Path, lines: Iterable[str], columns: Sequence[str], optional: Sequence[str]
+    path: Path, lines: Iterable[str], columns: Sequence[str], optional: Sequence[str], remedy: str
 ) -> Iterator[_Row]:
     for where, row in parsed(path, lines):
-        _require(path, columns, list(row), where=f"{where}: ")
+        _require(path, columns, list(row), remedy, where=f"{where}: ")
         yield where, tuple(row.get(column) for column in (*columns, *optional))
 
 
-def _parquet_rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -> Iterator[_Row]:
+def _parquet_rows(
+    path: Path, columns: Sequence[str], optional: Sequence[str], remedy: str
+) -> Iterator[_Row]:
     try:
         parquet = importlib.import_module("pyarrow.parquet")
         arrow = importlib.import_module("pyarrow")
@@ -231,7 +238,7 @@ def _parquet_rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -
         with parquet.ParquetFile(path) as table:
             present = list(table.schema_arrow.names)
             found = [*columns, *(column for column in optional if column in present)]
-            _require(path, found, present)
+            _require(path, found, present, remedy)
             number = 0
             for batch in table.iter_batches(columns=found):
                 absent = [None] * batch.num_rows
@@ -247,13 +254,12 @@ def _parquet_rows(path: Path, columns: Sequence[str], optional: Sequence[str]) -
 
 
 def _require(
-    path: Path, columns: Sequence[str], present: Sequence[str], *, where: str = ""
+    path: Path, columns: Sequence[str], present: Sequence[str], remedy: str, *, where: str = ""
 ) -> None:
     missing = [column for column in columns if column not in present]
     if missing:
         raise InputError(
-            f"{path}: {where}column {missing} is missing; present: {listed(present)}. Name the "
-            f"columns of texts and labels"
+            f"{path}: {where}column {missing} is missing; present: {listed(present)}. {remedy}"
         )
     twice = [column for column in columns if present.count(column) > 1]
     if twice:
