@@ -150,7 +150,8 @@ def test_an_alien_state_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("fits", (5, 5)), ("retry", 0), ("cold_start", 40), ("confidence", 1.0)]
+    ("name", "value"),
+    [("fits", (5, 5)), ("fits", (0, 5)), ("retry", 0), ("cold_start", 40), ("confidence", 1.0)],
 )
 def test_a_plan_names_what_is_out_of_range(name: str, value: object) -> None:
     with pytest.raises(ConfigError, match=name):

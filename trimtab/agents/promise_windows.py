@@ -32,7 +32,7 @@ Due = Literal["nothing", "fit", "look", "end"]
 
 
 class PromiseWindows:
-    """The phases of one promise. Thread-safe: every call holds the lock."""
+    """The phases of one promise. Thread-safe: every change holds the lock."""
 
     def __init__(self, plan: WindowPlan, drift: DriftPlan) -> None:
         """Begin with the cold start.
@@ -40,13 +40,8 @@ class PromiseWindows:
         Raises:
             ConfigError: the two plans are about different promises.
         """
-        if plan.loss != drift.loss:
-            raise ConfigError(
-                f"loss={plan.loss} of the windows differs from loss={drift.loss} of the alarms; "
-                f"give both the promised loss"
-            )
-        self.plan = plan
-        self.drift = drift
+        _check_same(plan, drift)
+        self.plan, self.drift = plan, drift
         self._lock = threading.RLock()
         self._phase: Phase = "cold start"
         self._number = 1
@@ -59,71 +54,73 @@ class PromiseWindows:
     @property
     def phase(self) -> Phase:
         """Return the phase."""
-        with self._lock:
-            return self._phase
+        return self._phase
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether a window is open, so that requests are collected."""
+        return self.phase in ("cold start", "recollecting")
 
     @property
     def number(self) -> int:
         """Return k, the number of the window that is open or was last certified."""
-        with self._lock:
-            return self._number
+        return self._number
 
     @property
     def delta(self) -> float:
         """Return the allowed error of window k."""
-        with self._lock:
-            return window_delta(1.0 - self.plan.confidence, self._number)
+        return window_delta(1.0 - self.plan.confidence, self._number)
 
     @property
     def planned(self) -> int:
         """Return the rows of the open window at most."""
-        with self._lock:
-            return self.plan.cold_start if self._number == 1 else self.plan.recollect
+        return self.plan.cold_start if self._number == 1 else self.plan.recollect
+
+    @property
+    def rows(self) -> int:
+        """Return the rows of the open, or else of the last window."""
+        return self._rows
 
     @property
     def history(self) -> tuple[Window, ...]:
         """Return the windows that ended, oldest first."""
-        with self._lock:
-            return tuple(self._history)
+        return tuple(self._history)
 
     @property
     def candidate(self) -> str:
         """Return the candidate that may be served; empty where the LLM answers everything."""
-        with self._lock:
-            return self._history[-1].candidate if self._phase == "certified" else ""
+        return self._history[-1].candidate if self._phase == "certified" else ""
 
     @property
     def last_certified(self) -> str:
         """Return the candidate certified last, which the next window starts from; maybe empty."""
-        with self._lock:
-            return next((w.candidate for w in reversed(self._history) if w.candidate), "")
+        return next((w.candidate for w in reversed(self._history) if w.candidate), "")
 
     @property
     def alarms(self) -> Alarms | None:
         """Return the alarms in force; None outside ``certified``. Read them, feed them here."""
-        with self._lock:
-            return self._alarms
+        return self._alarms
 
     @property
     def audit_rate(self) -> float:
         """Return the share of requests to audit next; 0 where the LLM answers everything."""
-        with self._lock:
-            return 0.0 if self._alarms is None else self._alarms.audit_rate
+        alarms = self.alarms
+        return 0.0 if alarms is None else alarms.audit_rate
 
     @property
     def canary_rate(self) -> float:
         """Return the canaries to ask per request; 0 where the LLM answers everything."""
-        with self._lock:
-            return 0.0 if self._alarms is None else self._alarms.canary_rate
+        alarms = self.alarms
+        return 0.0 if alarms is None else alarms.canary_rate
 
     def collected(self, rows: int = 1) -> Due:
         """Take requests that were answered by the LLM and by the small models.
 
         Returns:
-            ``fit``: fit and order the candidates on the plan's number of first rows (any beyond may
-            be bet on at once), and look at the other bets; ``look``: look at the bets, then call
-            :meth:`certify` or go on; ``end``: look for the last time, then call :meth:`certify` or
-            :meth:`give_up`. In phase ``no saving`` rows are only counted until the next window.
+            ``fit``: fit and order the candidates on so many first rows (any beyond may be bet on at
+            once), and look at other bets; ``look``: look, then :meth:`certify` or go on; ``end``:
+            look, then :meth:`certify` or :meth:`give_up`. In phase ``no saving`` rows are only
+            counted until the next window.
 
         Raises:
             InputError: a certificate is in force, or the window does not take so many rows.
@@ -140,7 +137,7 @@ class PromiseWindows:
                 return "end"
             if any(before < row <= self._rows for row in self.plan.fits):
                 return "fit"
-            every, first = self.plan.every, self.plan.fits[0]
+            every, first = self.plan.every, self.plan.first_fit
             looks = max(self._rows - first, 0) // every - max(before - first, 0) // every
             return "look" if looks else "nothing"
 
@@ -164,15 +161,16 @@ class PromiseWindows:
             InputError: no window is open, or its first part is not complete.
         """
         with self._lock:
-            if self._phase not in ("cold start", "recollecting") or self._rows <= self.plan.fits[0]:
+            if (
+                self._phase not in ("cold start", "recollecting")
+                or self._rows <= self.plan.first_fit
+            ):
                 raise InputError(
                     f"phase={self._phase!r} with {self._rows} rows certifies nothing; collect more "
-                    f"than {self.plan.fits[0]} rows of a window first"
+                    f"than {self.plan.first_fit} rows of a window first"
                 )
-            if not candidate or not 0.0 <= llm_share <= 1.0:
-                raise InputError(
-                    f"candidate={candidate!r}, llm_share={llm_share}: give a name and a share"
-                )
+            if not candidate:
+                raise InputError("candidate is empty; name what was certified")
             self._alarms = Alarms(self.drift, predicted, canary_errors=canary_errors)
             self._end(candidate, llm_share)
             self._phase = "certified"
@@ -184,15 +182,15 @@ class PromiseWindows:
             InputError: no window is open.
         """
         with self._lock:
-            if self._phase not in ("cold start", "recollecting"):
-                raise InputError(f"phase={self._phase!r}: no window is open; give up nothing")
+            if not self.is_open:
+                raise InputError(f"phase={self._phase!r}: there is no window to give up")
             self._end("", 1.0)
             self._phase, self._idle = "no saving", 0
 
     def shown(self, probability: float) -> Alarm | None:
-        """Take the predicted probability of an answer just shown; return the alarm it sounds.
+        """Return the alarm that the predicted probability of an answer just shown sounds.
 
-        An alarm opens the next window at once. Outside ``certified`` nothing happens.
+        It opens the next window at once. Outside ``certified`` nothing happens.
         """
         with self._lock:
             return self._heed(None if self._alarms is None else self._alarms.shown(probability))
@@ -210,9 +208,21 @@ class PromiseWindows:
     def recollect(self, reason: str) -> None:
         """Open the next window though no alarm sounded: a person, or a new bundle, asks for it."""
         with self._lock:
-            if self._phase in ("cold start", "recollecting"):
+            if self.is_open:
                 raise InputError(f"phase={self._phase!r}: a window is open already; let it end")
             self._open(reason)
+
+    def watch_by(self, drift: DriftPlan, *, canary_errors: float) -> None:
+        """Watch by another plan from now on; A3 begins anew, other alarms keep their capital.
+
+        Raises:
+            ConfigError: the plan is about another promise.
+        """
+        _check_same(self.plan, drift)
+        with self._lock:
+            self.drift = drift
+            if self._alarms is not None:
+                self._alarms = self._alarms.renewed(drift, canary_errors=canary_errors)
 
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""
@@ -280,4 +290,11 @@ class PromiseWindows:
                 candidate=candidate,
                 llm_share=llm_share,
             )
+        )
+
+
+def _check_same(plan: WindowPlan, drift: DriftPlan) -> None:
+    if plan.loss != drift.loss:
+        raise ConfigError(
+            f"loss={plan.loss} of the windows, {drift.loss} of the alarms; give both the promised"
         )

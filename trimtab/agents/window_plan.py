@@ -22,7 +22,8 @@ class WindowPlan:
             not worth waiting beyond.
         fits: rows of a window after which the candidates are fitted and put in orders; those of the
             first fit soon succeed or were badly chosen, the next one is surer. Each gets an equal
-            part of the window's error and bets on the rows after its own.
+            part of the window's error and bets on the rows after its own. Without any the
+            candidates are fixed beforehand, and all rows are bet on.
         every: rows between two looks at the bets.
         retry: requests after a window without a certificate until the next window begins.
     """
@@ -35,9 +36,15 @@ class WindowPlan:
     every: int = 50
     retry: int = 5000
 
+    @property
+    def first_fit(self) -> int:
+        """Return the rows before the first that is bet on; 0 where nothing is fitted."""
+        return self.fits[0] if self.fits else 0
+
     def __post_init__(self) -> None:
         check_promise(loss=self.loss, confidence=self.confidence)
-        if not self.fits or self.fits[0] < 1 or any(a >= b for a, b in pairwise(self.fits)):
+        rises = all(a < b for a, b in pairwise(self.fits))
+        if not rises or any(rows < 1 for rows in self.fits):
             raise ConfigError(f"fits={list(self.fits)} do not rise from 1 or more; give rows")
         for name in ("every", "retry"):
             value = getattr(self, name)
@@ -45,7 +52,7 @@ class WindowPlan:
                 raise ConfigError(f"{name}={value} is not a number of rows; give 1 or more")
         for name in ("cold_start", "recollect"):
             value = getattr(self, name)
-            if value <= self.fits[-1]:
+            if value <= max(self.fits, default=0):
                 raise ConfigError(
                     f"{name}={value} leaves no rows to bet on after fits={list(self.fits)}; give "
                     f"more"

@@ -169,6 +169,15 @@ class Alarms:
         """Take whether the LLM answered a canary rightly."""
         return self._take("A3", 0.0 if right else 1.0)
 
+    def renewed(self, plan: DriftPlan, *, canary_errors: float) -> Alarms:
+        """Return alarms of another plan; A3 is fresh, those in both plans keep their capital."""
+        found = Alarms(plan, self.predicted, canary_errors=canary_errors)
+        for name, capitals in self._capitals.items():
+            if name in found.rules and name != "A3":
+                found._capitals[name] = capitals
+        found.sounded = self.sounded
+        return found
+
     def to_json(self) -> dict[str, Any]:
         """Return the state as plain JSON values."""
         return {
