@@ -31,7 +31,7 @@ from trimtab.cli.ledger import ledger_app
 from trimtab.cli.llm import llm_app, record
 from trimtab.cli.output import console, emit
 from trimtab.cli.play import play_app
-from trimtab.cli.puzzles import puzzles, trainer
+from trimtab.cli.puzzles import puzzles, recursion, trainer
 from trimtab.cli.report import report
 from trimtab.cli.setup import setup_app
 from trimtab.cli.threads import threads_app
@@ -51,6 +51,7 @@ bench_app.command()(index)
 bench_app.command()(retrieval)
 bench_app.command()(search)
 bench_app.command()(puzzles)
+bench_app.command()(recursion)
 bench_app.command()(solver)
 bench_app.command()(connect_four)
 bench_app.command()(game24)

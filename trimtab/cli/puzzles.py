@@ -1,4 +1,4 @@
-"""``trimtab train trm | hrm | plain`` and ``trimtab bench puzzles``."""
+"""``trimtab train trm | hrm | plain`` and ``trimtab bench puzzles | recursion``."""
 
 from __future__ import annotations
 
@@ -96,4 +96,37 @@ def puzzles(
         seed=seed,
         progress=lambda line: console.print(f"[dim]{line}[/dim]"),
     )
+    show(result, as_json=as_json)
+
+
+def recursion(
+    cpu_minutes: Annotated[float, typer.Option(help="CPU minutes of training for each net.")] = 2.0,
+    nets: Annotated[
+        str, typer.Option(help="Nets, comma separated; all of them if none.", show_default="all")
+    ] = "",
+    puzzles: Annotated[int, typer.Option(min=1, help="Puzzles to learn from.")] = 1000,
+    unseen: Annotated[int, typer.Option(min=1, help="Puzzles to measure on.")] = 500,
+    page: Annotated[
+        Path | None, typer.Option(help="Page whose tables and drawings are written anew.")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Compare TRM, HRM and feed-forward nets: same 6×6 Sudokus, same processor time."""
+    from trimtab.bench.recursion import NETS, run
+    from trimtab.bench.recursion_page import check_page, update_page
+
+    if page is not None:
+        check_page(page)
+    asked = [name.strip() for name in nets.split(",") if name.strip()] or NETS
+    result = run(
+        cpu_minutes=cpu_minutes,
+        nets=asked,
+        puzzles=puzzles,
+        unseen=unseen,
+        seed=seed,
+        progress=lambda line: console.print(f"[dim]{line}[/dim]"),
+    )
+    if page is not None:
+        update_page(page, result)
     show(result, as_json=as_json)
