@@ -76,28 +76,62 @@ def test_grades_are_generated_in_turn() -> None:
     assert [row.grade for row in rows] == ["easy", "medium", "easy", "medium"]
 
 
+QUESTION, ANSWER = ".....42......1.3", "1234342143122143"
+MAZE = "#" * 12 + "S" + " " * 7 + "G" + "#" * 100
+MARKED = MAZE.replace("S" + " " * 7, "S" + "o" * 7)
+
+
 def test_a_csv_file_is_read_as_text_and_graded_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "tiny.csv"
-    path.write_text("question,answer,clues\n0000042000000103,1234342143122143,4\n")
+    path.write_text(f"clues,question,answer\n4,{QUESTION.replace('.', '0')},{ANSWER}\n")
     kind, [row] = read_puzzles(path)
     assert kind == "sudoku4"
-    assert row.grade == "tiny"
-    assert row.question == "0000042000000103"
+    assert row == PuzzleRow(QUESTION, ANSWER, "tiny")
+
+
+def test_blanks_at_the_ends_of_a_maze_survive(tmp_path: Path) -> None:
+    question, answer = (f" {text[1:-1]} " for text in (MAZE, MARKED))
+    path = tmp_path / "open.csv"
+    path.write_text(f"question,answer\n{question},{answer}\n")
+    assert read_puzzles(path) == ("maze11", [PuzzleRow(question, answer, "open")])
+
+
+def test_rows_behind_the_limit_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "tiny.csv"
+    path.write_text(f"question,answer\n{QUESTION},{ANSWER}\nnonsense,x\n")
+    assert len(read_puzzles(path, limit=1)[1]) == 1
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("row", "says"),
     [
-        ("question,answer\n", "holds no puzzle"),
-        ("question\n....\n", "answer"),
-        ("question,answer\n12,12\n", "known sizes"),
-        ("question,answer\n" + "1" + "." * 15 + "," + "2" * 16 + "\n", "changes a given"),
-        ("question,answer\n" + "x" * 16 + "," + "1" * 16 + "\n", "is no sudoku4"),
+        ("", "holds no puzzle"),
+        ("12,12", "line 2: column 'question': 2 cells; known sizes"),
+        (f"{QUESTION},{ANSWER}\n{'.' * 36},{'1' * 36}", "line 3: column 'question': 36 cells"),
+        (f"{QUESTION},{ANSWER[1:]}", "line 2: column 'answer': 15 cells, not 16"),
+        (f"{QUESTION},{ANSWER[::-1]}", "line 2: column 'answer': '3412213412434321' is not"),
+        (f"{QUESTION},{ANSWER[:-1]}x", "line 2: column 'answer'"),
+        (f"x{QUESTION[1:]},{ANSWER}", "line 2: column 'question': text='x....42......1.3' holds"),
+        (f"5{QUESTION[1:]},{ANSWER}", "holds ['5']"),
+        (f"{'.' * 16},{ANSWER}", "more than one solution"),
+        (f"11{'.' * 14},{ANSWER}", "no solution"),
+        (f"{MAZE.replace('G', '#')},{MARKED}", "exactly one S and one G"),
     ],
 )
-def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, content: str, says: str) -> None:
+def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: str, says: str) -> None:
     path = tmp_path / "bad.csv"
-    path.write_text(content)
+    path.write_text(f"question,answer\n{row}\n" if row else "question,answer\n")
     with pytest.raises(InputError) as caught:
         read_puzzles(path)
     assert says in str(caught.value)
+
+
+def test_a_missing_column_and_a_number_in_the_place_of_text_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("question\n....\n")
+    with pytest.raises(InputError, match=r"column \['answer'\] is missing"):
+        read_puzzles(path)
+    numbers = tmp_path / "numbers.jsonl"
+    numbers.write_text('{"question": 42000103, "answer": 1234342143122143}\n')
+    with pytest.raises(InputError, match="'question': 42000103 is no text"):
+        read_puzzles(numbers)

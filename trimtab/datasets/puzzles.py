@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from trimtab.datasets.tables import table_rows
 from trimtab.domains import maze, sudoku, sudoku_generator, sudoku_solver
-from trimtab.domains.texts import listed
+from trimtab.domains.texts import listed, short
 from trimtab.errors import InputError
 
 Codes = NDArray[np.int64]
@@ -80,35 +81,71 @@ def decode(codes: Codes, kind: Kind) -> list[str]:
     return ["".join(characters[row]) for row in codes]
 
 
-def read_puzzles(path: Path) -> tuple[Kind, list[PuzzleRow]]:
+def read_puzzles(path: Path, *, limit: int | None = None) -> tuple[Kind, list[PuzzleRow]]:
     """Return the puzzles of a CSV file with columns ``question, answer``; the others are ignored.
 
-    Cells are read as text, blanks count. The size of the first puzzle says its kind; the grade is
-    the file's name.
+    Cells are read as text, blanks count, and ``0`` is an empty cell of a Sudoku as ``.`` is. The
+    size of the first puzzle says the kind of all; the grade is the file's name.
+
+    Args:
+        path: the file.
+        limit: read at most so many of its first rows.
 
     Raises:
-        InputError: a column is missing, a size is not known, or the answer is not the question's.
+        InputError: a column is missing, a puzzle has another size, another character or not
+            exactly one solution, or its answer is not that one; the message names row and column.
     """
-    found = [
-        PuzzleRow(str(question), str(answer), path.stem)
-        for _, (question, answer) in table_rows(path, columns=("question", "answer"))
-    ]
-    if not found:
-        raise InputError(f"{path} holds no puzzle")
-    cells = len(found[0].question)
-    if cells not in KINDS:
-        raise InputError(
-            f"{path}: the first question has {cells} cells; known sizes: "
-            f"{listed([str(size) for size in KINDS])}"
+    rows = islice(table_rows(path, columns=("question", "answer")), limit)
+    found: list[PuzzleRow] = []
+    kind: Kind | None = None
+    for where, cells in rows:
+        question, answer = (
+            _cell(cell, f"{path}: {where}: column {column!r}")
+            for column, cell in zip(("question", "answer"), cells, strict=True)
         )
-    kind = KINDS[cells]
-    questions = encode([row.question for row in found], kind)
-    answers = encode([row.answer for row in found], kind)
-    given = questions != (1 if kind.startswith("maze") else 0)
-    wrong = np.flatnonzero((given & (questions != answers)).any(axis=1))
-    if len(wrong):
-        raise InputError(f"{path}: answer {wrong[0] + 1} changes a given of its question")
-    return kind, found
+        if kind is None:
+            kind = _kind(question, f"{path}: {where}: column 'question'")
+        found.append(_checked(kind, question, answer, where=f"{path}: {where}"))
+    if kind is None:
+        raise InputError(f"{path} holds no puzzle; give at least one row below the header")
+    return kind, [replace(row, grade=path.stem) for row in found]
+
+
+def _cell(cell: object, where: str) -> str:
+    if not isinstance(cell, str):
+        raise InputError(f"{where}: {cell!r} is no text; write the cells of the puzzle as text")
+    return cell
+
+
+def _kind(question: str, where: str) -> Kind:
+    if len(question) not in KINDS:
+        raise InputError(
+            f"{where}: {len(question)} cells; known sizes: {listed([str(size) for size in KINDS])}"
+        )
+    return KINDS[len(question)]
+
+
+def _checked(kind: Kind, question: str, answer: str, *, where: str) -> PuzzleRow:
+    domain = domain_of(kind)
+    cells = side_of(kind) ** 2
+    for column, text in (("question", question), ("answer", answer)):
+        if len(text) != cells:
+            raise InputError(
+                f"{where}: column {column!r}: {len(text)} cells, not {cells}; give puzzles of one "
+                "size in one file, blanks included"
+            )
+    try:
+        state = domain.from_text(question)
+        # the same object solves all of its kind, but the two kinds of state do not mix
+        solution = domain.solution(state)  # type: ignore[arg-type]
+    except InputError as error:
+        raise InputError(f"{where}: column 'question': {error}") from error
+    if answer != solution:
+        raise InputError(
+            f"{where}: column 'answer': {short(answer)} is not the solution, {short(solution)}; "
+            "correct it or leave the row out"
+        )
+    return PuzzleRow(domain.to_text(state), answer)  # type: ignore[arg-type]
 
 
 def generate(

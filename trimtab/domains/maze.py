@@ -2,7 +2,7 @@
 
 A maze is a square of ``#`` (wall), blank (open), ``S`` and ``G``; its answer is the same square
 with ``o`` on the cells of the shortest path between them. Shortest paths are counted, because a
-maze with two would have two right answers.
+maze with two would have two right answers. The border may have openings, which lead nowhere.
 """
 
 from __future__ import annotations
@@ -87,8 +87,7 @@ class Maze:
         if state.maze[visited[-1]] == "G":
             return []
         legal = []
-        for action, step in enumerate(_steps(self.side)):
-            cell = visited[-1] + step
+        for action, cell in _neighbours(self.side)[visited[-1]]:
             if state.maze[cell] != "#" and cell not in visited:
                 legal.append(action)
         return legal
@@ -120,7 +119,7 @@ class Maze:
         """Return the state of a text form; blanks count.
 
         Raises:
-            InputError: wrong size or characters, an open border, or no single shortest path.
+            InputError: wrong size or characters, or no single shortest path.
         """
         maze, _, moves = text.strip("\r\n").partition(_BEGUN)
         self._check(maze)
@@ -137,9 +136,16 @@ class Maze:
             if not 0 <= answer < len(MOVES):
                 raise IllegalAction(f"action={answer} is not in 0..{len(MOVES) - 1}")
             return MOVES[answer]
+        return answer if answer in MOVES and len(answer) == 1 else self.whole(answer)
+
+    @property
+    def answer_pattern(self) -> str:
+        """Return the regular expression of a marked maze in one line."""
+        return f"^[{CELLS}]{{{self.side**2}}}$"
+
+    def whole(self, answer: str) -> str:
+        """Return a marked maze as one line; line ends are dropped."""
         plain = answer.replace("\n", "").replace("\r", "")
-        if plain in MOVES and len(plain) == 1:
-            return plain
         if len(plain) != self.side**2 or not set(plain) <= set(CELLS):
             raise IllegalAction(
                 f"answer={short(answer)} is no marked maze; give {self.side**2} of {CELLS!r}"
@@ -160,6 +166,12 @@ class Maze:
     def solution(self, state: MazeState) -> str:
         """Return the maze with its shortest path marked."""
         return only_path(state.maze)
+
+    def board_text(self, state: MazeState) -> str:
+        """Return the maze, a line a row, with the path so far."""
+        marked = self._marked(state)
+        rows = range(0, self.side**2, self.side)
+        return "\n".join(marked[start : start + self.side] for start in rows)
 
     def _marked(self, state: MazeState) -> str:
         cells = list(state.maze)
@@ -187,9 +199,6 @@ class Maze:
             raise InputError(f"text={short(maze)} holds {bad}; use '#', ' ', one S and one G")
         if maze.count("S") != 1 or maze.count("G") != 1:
             raise InputError(f"text={short(maze)} needs exactly one S and one G")
-        border = maze[:side] + maze[-side:] + maze[::side] + maze[side - 1 :: side]
-        if set(border) != {"#"}:
-            raise InputError(f"text={short(maze)} has an opening in its border; close it with '#'")
         only_path(maze)
 
 
@@ -220,6 +229,26 @@ def _steps(side: int) -> tuple[int, int, int, int]:
     return (-side, 1, side, -1)
 
 
+@lru_cache(maxsize=len(SIDES))
+def _neighbours(side: int) -> tuple[tuple[tuple[int, int], ...], ...]:
+    """Return (move, cell) of each cell's neighbours; a border may be open, but nothing wraps."""
+    return tuple(
+        tuple(
+            (action, cell + step)
+            for action, (step, inside) in enumerate(
+                zip(
+                    _steps(side),
+                    (row > 0, column < side - 1, row < side - 1, column > 0),
+                    strict=True,
+                )
+            )
+            if inside
+        )
+        for cell in range(side**2)
+        for row, column in [divmod(cell, side)]
+    )
+
+
 def _distances(maze: str) -> tuple[dict[int, int], dict[int, int]]:
     """Return steps from S and the number of shortest ways, by cell."""
     side = round(len(maze) ** 0.5)
@@ -228,8 +257,7 @@ def _distances(maze: str) -> tuple[dict[int, int], dict[int, int]]:
     queue = deque([start])
     while queue:
         cell = queue.popleft()
-        for step in _steps(side):
-            near = cell + step
+        for _, near in _neighbours(side)[cell]:
             if maze[near] == "#":
                 continue
             if near not in distance:
@@ -257,9 +285,9 @@ def only_path(maze: str) -> str:
     marked = list(maze)
     while distance[cell] > 1:
         cell = next(
-            cell + step
-            for step in _steps(side)
-            if distance.get(cell + step, -1) == distance[cell] - 1
+            near
+            for _, near in _neighbours(side)[cell]
+            if distance.get(near, -1) == distance[cell] - 1
         )
         marked[cell] = "o"
     return "".join(marked)
