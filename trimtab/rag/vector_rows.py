@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from trimtab.protocols import Array
 
 _FIRST_CAPACITY = 256
+_GROUP = 256  # vectors read at once: what is joined stays in the cache of the processor
 
 Rows = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -41,8 +42,10 @@ class VectorRows:
         seen = (int(version), connection.total_changes)
         if seen == self._seen:
             return
-        self._append(connection)
         [count] = connection.execute("SELECT count(*) FROM passages").fetchone()
+        # room for all at once: growing by doubling copies what was read and touches twice the pages
+        self._reserve(max(0, count - self._n))
+        self._append(connection)
         if count != int(self._alive.sum()):
             kept = [row for (row,) in connection.execute("SELECT row FROM passages")]
             self._alive = np.isin(self.rows, np.array(kept, dtype=np.int64))
@@ -82,7 +85,7 @@ class VectorRows:
             "SELECT row, namespace, vector FROM passages WHERE row > ? ORDER BY row", (last,)
         )
         start = self._n
-        while group := found.fetchmany(4096):
+        while group := found.fetchmany(_GROUP):
             self._reserve(len(group))
             place = slice(self._n, self._n + len(group))
             joined = b"".join(vector for _, _, vector in group)
