@@ -198,6 +198,12 @@ class IndexContract:
         scanned = {hit.id: hit.score for hit in filled.nearest(vector, k=9)}
         assert filled.cosines(vector, [*scanned, "unknown"]) == pytest.approx(scanned, abs=1e-6)
 
+    def test_vectors_come_back_at_unit_length(self, index: PassageIndex) -> None:
+        index.upsert([Entry(id="x", text="t", vector=TOWARDS_A * np.float32(7))])
+        found = index.vectors_of(["x", "unknown"])
+        assert list(found) == ["x"]
+        assert found["x"] == pytest.approx(TOWARDS_A)
+
     def test_more_entries_than_a_request_holds_are_stored(self, index: PassageIndex) -> None:
         entries = [entry(f"n{k:04d}", 1, k, 0, 0, number=k) for k in range(1203)]
         index.upsert(entries)

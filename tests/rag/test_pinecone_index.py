@@ -5,7 +5,6 @@ import os
 import secrets
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 
 from tests.contracts.index import DIM, PAPERS, TOWARDS_A, IndexContract, direction, entry
@@ -150,13 +149,6 @@ def test_a_service_that_is_not_there_is_an_error() -> None:
         pass
     with pytest.raises(RetrievalError, match="'papers' cannot be used"):
         connected(state)
-
-
-def test_a_vector_comes_back_with_its_direction(server: tuple[PineconeServer, Loopback]) -> None:
-    state, _ = server
-    with connected(state) as index:
-        index.upsert([Entry(id="x", text="t", vector=TOWARDS_A * np.float32(7))])
-        assert index.cosines(TOWARDS_A, ["x"])["x"] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("name", ["", "Papers", "-x", "a" * 46, "a_b"])

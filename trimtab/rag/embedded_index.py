@@ -130,12 +130,17 @@ class EmbeddedIndex:
     ) -> dict[str, float]:
         """Return the cosine of a vector to each stored entry of those ids."""
         unit = check_vector(vector, dim=self.dim)
-        found: dict[str, float] = {}
+        found = self.vectors_of(ids, namespace=namespace)
+        return {name: float((row * unit).sum()) for name, row in found.items()}
+
+    def vectors_of(self, ids: Sequence[str], *, namespace: str = "") -> dict[str, Array]:
+        """Return the `[D]` unit vector of each stored entry of those ids."""
+        found: dict[str, Array] = {}
         with self._open() as connection:
             for marks, group in grouped(ids):
                 query = f"SELECT id, vector FROM passages WHERE namespace = ? AND id IN ({marks})"  # noqa: S608 - marks only
                 for name, kept in connection.execute(query, (namespace, *group)):
-                    found[name] = float((np.frombuffer(kept, dtype="<f4") * unit).sum())
+                    found[name] = np.frombuffer(kept, dtype="<f4")
         return found
 
     def matching(
@@ -155,6 +160,18 @@ class EmbeddedIndex:
                 (expression, k),
             ).fetchall()
             return hits_of(connection, [row for row, _ in found], [score for _, score in found])
+
+    def frequencies(self, words: Sequence[str]) -> dict[str, int]:
+        """Return how many entries of all namespaces hold each word, in any of its forms."""
+        found: dict[str, int] = {}
+        with self._open() as connection:
+            for word in words:
+                expression = match_expression(f'"{word}"')
+                found[word] = 0
+                if expression is not None:
+                    query = "SELECT count(*) FROM words WHERE words MATCH ?"
+                    [found[word]] = connection.execute(query, (expression,)).fetchone()
+        return found
 
     def list_ids(
         self, *, prefix: str = "", limit: int = 100, after: str = "", namespace: str = ""

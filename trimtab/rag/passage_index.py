@@ -96,6 +96,10 @@ class PassageIndex(Protocol):
         """Return the cosine of a vector to each stored entry of those ids."""
         ...
 
+    def vectors_of(self, ids: Sequence[str], *, namespace: str = "") -> dict[str, Array]:
+        """Return the `[D]` unit vector of each stored entry of those ids."""
+        ...
+
     def list_ids(
         self, *, prefix: str = "", limit: int = 100, after: str = "", namespace: str = ""
     ) -> tuple[list[str], str]:

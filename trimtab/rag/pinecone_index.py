@@ -194,10 +194,14 @@ class PineconeIndex:
     ) -> dict[str, float]:
         """Return the cosine of a vector to each stored entry of those ids."""
         unit = check_vector(vector, dim=self.dim)
+        found = self.vectors_of(ids, namespace=namespace)
+        return {name: float(row @ unit) for name, row in found.items()}
+
+    def vectors_of(self, ids: Sequence[str], *, namespace: str = "") -> dict[str, Array]:
+        """Return the `[D]` unit vector of each stored entry of those ids."""
         found = self._fetched(ids, namespace)
         return {
-            name: float(check_vector(np.array(record.values), dim=self.dim) @ unit)
-            for name, record in found.items()
+            name: check_vector(np.array(one.values), dim=self.dim) for name, one in found.items()
         }
 
     def list_ids(
