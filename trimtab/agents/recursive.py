@@ -21,6 +21,7 @@ from trimtab.agents.recursion import (
     Codes,
     Inputs,
     Solved,
+    StepFn,
     best_restart,
     confidence_features,
     solve,
@@ -63,6 +64,28 @@ class PuzzleCodes:
         )
 
 
+def open_step(graph: bytes) -> StepFn:
+    """Return one supervision step on ONNX Runtime, on the calling thread; may be shared.
+
+    Raises:
+        ConfigError: the graph cannot be opened, or is not one supervision step.
+    """
+    session = open_session(graph)
+    inputs = tuple(spec.name for spec in session.get_inputs())
+    outputs = tuple(spec.name for spec in session.get_outputs())
+    if inputs != INPUTS or outputs != OUTPUTS:
+        raise ConfigError(
+            f"the graph maps {list(inputs)} to {list(outputs)}, not {list(INPUTS)} to "
+            f"{list(OUTPUTS)}; export one supervision step"
+        )
+
+    def step(x: Inputs, y: Array, z: Array) -> tuple[Array, Array, Array, Array]:
+        y, z, logits, q = session.run(OUTPUTS, {"x": x, "y": y, "z": z})
+        return y, z, logits, q
+
+    return step
+
+
 class RecursiveNet:
     """One supervision step on the calling thread, and how it is to be used; may be shared.
 
@@ -90,14 +113,7 @@ class RecursiveNet:
         gate: Gate,
         accept: float,
     ) -> None:
-        self._session = open_session(graph)
-        inputs = tuple(spec.name for spec in self._session.get_inputs())
-        outputs = tuple(spec.name for spec in self._session.get_outputs())
-        if inputs != INPUTS or outputs != OUTPUTS:
-            raise ConfigError(
-                f"the graph maps {list(inputs)} to {list(outputs)}, not {list(INPUTS)} to "
-                f"{list(OUTPUTS)}; export one supervision step"
-            )
+        self.step = open_step(graph)
         self.carry, self.codes = carry, codes
         self.most, self.halt_at, self.gate, self.accept = most, halt_at, gate, accept
 
@@ -129,11 +145,6 @@ class RecursiveNet:
             )
         except (KeyError, TypeError, ConfigError) as error:
             raise BundleError(f"{bundle.folder}: {error}; pack the bundle again") from error
-
-    def step(self, x: Inputs, y: Array, z: Array) -> tuple[Array, Array, Array, Array]:
-        """Run one supervision step; see ``trimtab.agents.recursion.StepFn``."""
-        y, z, logits, q = self._session.run(OUTPUTS, {"x": x, "y": y, "z": z})
-        return y, z, logits, q
 
     def confidence(self, solved: Solved) -> list[float]:
         """Return `[B]` probabilities that an answer is right in every cell."""
@@ -189,7 +200,9 @@ class RecursiveAgent:
         [confidence] = self.net.confidence(solved)
         spent = time.thread_time() - cpu
         codes = self.net.codes
-        grids = [codes.decode(question, classes[0]) for classes in solved.every]
+        # rows past its own steps stand for other restarts that ran longer
+        steps = int(solved.steps[0])
+        grids = [codes.decode(question, classes[0]) for classes in solved.every[:steps]]
         return Prediction(
             agent=self.name,
             action=codes.decode(question, solved.classes[0]),
@@ -199,15 +212,15 @@ class RecursiveAgent:
                 latency_s=time.perf_counter() - started,
                 cost_usd=spent * self._usd_per_cpu_s,
             ),
-            tier=f"step {solved.best[0]} of {solved.steps[0]}",
+            tier=f"step {solved.best[0]} of {steps}",
             signals={
                 "q": float(solved.q[0]),
                 "entropy": float(solved.entropy[0]),
-                "steps": float(solved.steps[0]),
+                "steps": float(steps),
             },
             trace={
                 "grids": grids,
-                "q": [round(float(q), 4) for q in solved.q_every[:, 0]],
+                "q": [round(float(q), 4) for q in solved.q_every[:steps, 0]],
                 "kept": int(solved.best[0]),
             },
         )
