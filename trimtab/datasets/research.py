@@ -116,6 +116,14 @@ def labelled_citations(split: Split | None = None) -> tuple[LabelledCitation, ..
     return tuple(row for row in _shipped_citations() if split in (None, row.split))
 
 
+def split_named(name: object) -> Split:
+    """Return a split by its name; raises ``InputError`` for another text."""
+    for split in SPLITS:
+        if name == split:
+            return split
+    raise InputError(f"split={name!r:.80}; use one of {', '.join(SPLITS)}")
+
+
 def read_questions(path: Path) -> tuple[ResearchQuestion, ...]:
     """Return the questions of a ``.jsonl`` file.
 
@@ -168,7 +176,7 @@ def _question(plain: Mapping[str, Any]) -> ResearchQuestion:
         question_id=_text(plain, "question_id"),
         question=_text(plain, "question"),
         kind=_one_of(plain, "kind", KINDS),
-        split=_split(plain),
+        split=split_named(plain.get("split")),
         answerable=_truth(plain, "answerable"),
         reason=None if plain.get("reason") is None else _one_of(plain, "reason", REASONS),
         gold=tuple(_gold(item) for item in _list(plain, "gold")),
@@ -211,7 +219,7 @@ def _citation(plain: Mapping[str, Any]) -> LabelledCitation:
         sentence=_text(plain, "sentence"),
         supports=_truth(plain, "supports"),
         kind=_one_of(plain, "kind", tuple(ORIGINS)),
-        split=_split(plain),
+        split=split_named(plain.get("split")),
     )
     if ORIGINS[citation.kind] != citation.supports:
         raise InputError(f"kind={citation.kind!r} does not go with supports={citation.supports}")
@@ -251,7 +259,3 @@ def _one_of(plain: Mapping[str, Any], field: str, names: tuple[str, ...]) -> str
     if value not in names:
         raise InputError(f"{field}={value!r:.80}; use one of {', '.join(names)}")
     return value
-
-
-def _split(plain: Mapping[str, Any]) -> Split:
-    return "dev" if _one_of(plain, "split", SPLITS) == "dev" else "test"
