@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from trimtab.agents.recursion import Codes, Solved, solve
 from trimtab.agents.recursive import OUTPUTS
-from trimtab.bench.puzzle_latency import StepTimes, step_times
+from trimtab.bench.puzzle_latency import StepTimes, one_torch_thread, step_times
 from trimtab.bench.result import Bar, Measure, bench_result
 from trimtab.datasets.puzzles import Kind, PuzzleRow, encode
 from trimtab.errors import ConfigError
@@ -131,9 +131,7 @@ def _train(asked: Recipe, name: str, data: PuzzleData, *, cpu_s: float) -> _Trai
     x, classes = _codes(data.dev[:CURVE_PUZZLES])
     spent = 0.0
     curve: list[tuple[float, Flags]] = []
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_torch_thread():
         while spent < cpu_s:
             started = time.process_time()
             training.advance()
@@ -147,8 +145,6 @@ def _train(asked: Recipe, name: str, data: PuzzleData, *, cpu_s: float) -> _Trai
                 net = training.averaged
                 solved = solve(torch_step(net), x, carry_of(net), most=CURVE_STEPS)
                 curve.append((spent, (solved.classes == classes).all(axis=1)))
-    finally:
-        torch.set_num_threads(threads)
     return _Trained(net=training.averaged, steps=training.step, cpu_s=spent, curve=curve)
 
 
@@ -160,15 +156,13 @@ def _codes(rows: Sequence[PuzzleRow]) -> tuple[Codes, Codes]:
 
 def _latency(net: RecursiveNet, x: Codes) -> StepTimes:
     session = open_session(step_graph(net))
-    # a net without recursion ignores the carry, and its graph may not ask for it
-    taken = {given.name for given in session.get_inputs()}
 
     def served(x: Codes, y: Array, z: Array) -> tuple[Array, Array, Array, Array]:
-        given = {"x": x, "y": y, "z": z}
-        y, z, logits, q = session.run(OUTPUTS, {name: given[name] for name in taken})
+        y, z, logits, q = session.run(OUTPUTS, {"x": x, "y": y, "z": z})
         return y, z, logits, q
 
-    return step_times(served, torch_step(net), x, carry_of(net))
+    with one_torch_thread():
+        return step_times(served, torch_step(net), x, carry_of(net))
 
 
 def _measures(name: str, trained: _Trained, solved: Solved, classes: Codes) -> dict[str, Measure]:

@@ -10,6 +10,7 @@ import typer
 
 from trimtab.cli.bench import Json, Seed, show
 from trimtab.cli.output import console
+from trimtab.errors import ConfigError
 
 Net = Literal["trm", "hrm", "plain"]
 Puzzle = Literal["sudoku4", "sudoku6", "sudoku9", "maze11", "maze15"]
@@ -81,7 +82,10 @@ def puzzles(
     bundle: Annotated[
         list[Path] | None, typer.Option(help="Nets in the place of the shipped ones. Repeatable.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Puzzles read of each file.")] = None,
+    limit: Annotated[
+        str,
+        typer.Option(help="First rows read: one number, or one for each file, comma separated."),
+    ] = "",
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -92,11 +96,18 @@ def puzzles(
         files=file,
         agent=agent,
         bundles=bundle or (),
-        limit=limit,
+        limits=_numbers(limit),
         seed=seed,
         progress=lambda line: console.print(f"[dim]{line}[/dim]"),
     )
     show(result, as_json=as_json)
+
+
+def _numbers(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(f"limit={text!r} holds no whole numbers; write it like 200,200,100,100")
+    return [int(part) for part in parts]
 
 
 def recursion(
