@@ -31,6 +31,12 @@ def test_the_net_of_equal_compute_runs_through_as_many_blocks_as_one_step() -> N
     assert deep.blocks == trm.blocks * trm.cycles * (trm.inner + 1) == 12
 
 
+def test_nets_without_a_carry_get_new_puzzles_at_every_step() -> None:
+    looks = {name: recipe_of(name, puzzles=10, unseen=5, seed=0).train.supervision for name in NETS}
+    assert looks["plain"] == looks["plain_deep"] == 1
+    assert looks["trm"] == looks["hrm"] == looks["loop"] == 8
+
+
 def test_every_net_of_the_comparison_has_a_title() -> None:
     assert set(TITLES) == set(NETS)
 

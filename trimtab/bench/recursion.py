@@ -106,16 +106,13 @@ def recipe_of(name: str, *, puzzles: int, unseen: int, seed: int) -> Recipe:
     """Return how a net of the comparison is trained; they share all that can be shared.
 
     ``loop`` is TRM with one update of z per supervision step: the outer loop alone. ``plain`` has
-    TRM's size, and ``plain_deep`` as many blocks as one supervision step of TRM runs through. A
-    net without a carry gains nothing from a second look at a puzzle, so it always gets new ones.
+    TRM's size, and ``plain_deep`` as many blocks as one supervision step of TRM runs through.
     """
     configuration: Any = {"hrm": "hrm", "plain": "plain", "plain_deep": "plain"}.get(name, "trm")
     found = recipe(KIND, configuration, "short", seed=seed)
     found = replace(found, puzzles=dict.fromkeys(found.puzzles, puzzles), dev=unseen, most=STEPS)
     if name == "loop":
         return replace(found, net=replace(found.net, cycles=1, inner=1))
-    if configuration == "plain":
-        found = replace(found, train=replace(found.train, supervision=1))
     if name == "plain_deep":
         blocks = found.net.blocks * found.net.cycles * (found.net.inner + 1)
         return replace(found, net=replace(found.net, blocks=blocks))

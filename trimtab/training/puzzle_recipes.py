@@ -69,6 +69,9 @@ def recipe(kind: Kind, configuration: Configuration, preset: Preset, *, seed: in
     # one call of each net has a gradient: HRM takes twice the steps in the same time
     twice = 2 if configuration == "hrm" else 1
     train = TrainConfig(steps=twice * _STEPS[kind, preset], seed=seed)
+    if configuration == "plain":
+        # without a carry a second look at a puzzle adds nothing: every step gets new ones
+        train = replace(train, supervision=1)
     if kind.startswith("maze"):
         return _maze(kind, configuration, replace(train, lr=1e-3, batch=48))
     plain = Recipe(
