@@ -12,7 +12,6 @@ import typer
 from rich.table import Table
 
 from trimtab.cli.output import console, emit
-from trimtab.errors import InputError
 from trimtab.protocols import Embedder
 from trimtab.settings import Settings, load_settings
 
@@ -240,13 +239,12 @@ def _searched(
     corpus: Path | None, shipped: bool, wanted: str | None, settings: Settings
 ) -> Iterator[tuple[Corpus, Embedder]]:
     """Open the corpus to search and its embedder; who keeps no papers searches those of trimtab."""
+    from trimtab.app.research import corpus_folder
     from trimtab.datasets.shipped_papers import open_shipped_corpus, shipped_papers
-    from trimtab.rag.corpus import PAPERS, Corpus
+    from trimtab.rag.corpus import Corpus
 
-    if shipped and corpus is not None:
-        raise InputError(f"corpus={str(corpus)!r} and shipped name two corpora; give one of them")
-    own = _folder(corpus, settings)
-    if shipped or (corpus is None and not (own / PAPERS).is_file()):
+    own = corpus_folder(settings, corpus=corpus, shipped=shipped)
+    if own is None:
         if not shipped:
             console.print(
                 f"[dim]you keep no papers yet (trimtab corpus import|fetch); these are the "
@@ -261,12 +259,9 @@ def _searched(
 
 
 def _embedder(made_by: str | None, wanted: str | None, settings: Settings) -> Embedder:
-    """Return the embedder that was asked for, or that of the index, its vectors kept on disk."""
-    from trimtab.embedding import CachedEmbedder, load_embedder
+    from trimtab.app.research import corpus_embedder
 
-    static = wanted == "wordllama" or (wanted is None and (made_by or "").startswith("wordllama"))
-    plain = load_embedder("wordllama" if static else "minilm", models=settings.models)
-    return CachedEmbedder(plain, settings.home / "embeddings.sqlite")
+    return corpus_embedder(made_by, settings, wanted=wanted)
 
 
 def _told(counts: Counter[str]) -> None:

@@ -59,6 +59,12 @@ def match_expression(query: str) -> str | None:
     return " OR ".join(list(terms or common)[:MAX_TERMS]) or None
 
 
+def content_words(text: str) -> list[str]:
+    """Return the words of a text in order, folded, without English function words."""
+    words = _words(unicodedata.normalize("NFKC", text))
+    return [word for word in words if not _FUNCTION_WORD.fullmatch(word)]
+
+
 def is_literal(query: str) -> bool:
     """Return whether a query is nothing but quoted parts and identifiers, words with a digit.
 
