@@ -6,10 +6,8 @@ import numpy as np
 import torch
 
 from trimtab.agents.recursion import best_restart, solve
-from trimtab.agents.recursive import OUTPUTS
-from trimtab.inference import open_session
+from trimtab.agents.recursive import open_step
 from trimtab.models.recursive import RecursiveConfig, RecursiveNet
-from trimtab.protocols import Array
 from trimtab.training.puzzle_fit import carry_of, step_graph, torch_step
 
 
@@ -27,12 +25,7 @@ def test_a_graph_of_embeddings_agrees_with_torch_over_sixteen_steps_of_any_batch
             mixer="attention",
         )
     ).eval()
-    session = open_session(step_graph(net))
-
-    def served(x: Array, y: Array, z: Array) -> tuple[Array, Array, Array, Array]:
-        y, z, logits, q = session.run(OUTPUTS, {"x": x, "y": y, "z": z})
-        return y, z, logits, q
-
+    served = open_step(step_graph(net))
     rng = np.random.default_rng(0)
     for batch in (1, 3):
         x = rng.normal(size=(batch, 9, 7)).astype(np.float32)

@@ -16,14 +16,12 @@ import torch
 from numpy.typing import NDArray
 
 from trimtab.agents.recursion import Codes, Solved, solve
-from trimtab.agents.recursive import OUTPUTS
+from trimtab.agents.recursive import open_step
 from trimtab.bench.puzzle_latency import StepTimes, one_torch_thread, step_times
 from trimtab.bench.result import Bar, Measure, bench_result
 from trimtab.datasets.puzzles import Kind, PuzzleRow, encode
 from trimtab.errors import ConfigError
-from trimtab.inference import open_session
 from trimtab.models.recursive import RecursiveNet
-from trimtab.protocols import Array
 from trimtab.stats import proportion
 from trimtab.training.deep_supervision import DeepSupervision
 from trimtab.training.puzzle_data import PuzzleData, class_offset, puzzle_data, sampler_of
@@ -152,14 +150,8 @@ def _codes(rows: Sequence[PuzzleRow]) -> tuple[Codes, Codes]:
 
 
 def _latency(net: RecursiveNet, x: Codes) -> StepTimes:
-    session = open_session(step_graph(net))
-
-    def served(x: Codes, y: Array, z: Array) -> tuple[Array, Array, Array, Array]:
-        y, z, logits, q = session.run(OUTPUTS, {"x": x, "y": y, "z": z})
-        return y, z, logits, q
-
     with one_torch_thread():
-        return step_times(served, torch_step(net), x, carry_of(net))
+        return step_times(open_step(step_graph(net)), torch_step(net), x, carry_of(net))
 
 
 def _measures(name: str, trained: _Trained, solved: Solved, classes: Codes) -> dict[str, Measure]:
