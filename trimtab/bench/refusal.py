@@ -22,6 +22,7 @@ from trimtab.app.client import Trimtab
 from trimtab.app.experts import ExpertFactory
 from trimtab.app.serving import LLM, bundle_servings, load_embedders
 from trimtab.bench.choices_data import ChoicesTable, shipped_table, user_table
+from trimtab.bench.experts import PRICED_AS, expert_accuracy
 from trimtab.bench.refusal_figures import cold_measures, refusal_measures
 from trimtab.bench.result import Bar, bench_result
 from trimtab.datasets.tables import LabelledText
@@ -41,7 +42,6 @@ WINDOW = 600
 LOOK_EVERY = 50
 FIRST_LOOK = WINDOW // 3 + 40
 """Requests before the first look: those that are fitted on, and some to spare for bad replies."""
-PRICED_AS = "gpt-4o-2024-08-06"
 POLICIES = ("trained", "untrained")
 CLINC150 = Path("data") / "clinc150.jsonl.gz"
 """Where ``trimtab data get clinc150`` puts it."""
@@ -94,7 +94,7 @@ def run(
         raise ConfigError(f"--policy {policy!r} is not known; use one of {list(POLICIES)}")
     if cold_start <= FIRST_LOOK:
         raise ConfigError(f"--cold-start {cold_start} is too short; give more than {FIRST_LOOK}")
-    _expert_accuracy(expert)
+    expert_accuracy(expert)
     say = progress or (lambda line: None)
     settings = load_settings()
     columns = {
@@ -209,7 +209,7 @@ def _train(
 def _expert(
     expert: str, domain: Choices, *, settings: Settings, seed: int, llm: LLM
 ) -> ExpertFactory:
-    probability = _expert_accuracy(expert)
+    probability = expert_accuracy(expert)
     if probability is None:
         return llm.agent
     simulated = SimulatedExpert(
@@ -224,20 +224,6 @@ def _expert(
         return simulated
 
     return make
-
-
-def _expert_accuracy(expert: str) -> float | None:
-    """Return the accuracy of a simulated expert, None for the live LLM."""
-    if expert == "live":
-        return None
-    kind, _, accuracy = expert.partition(":")
-    try:
-        probability = float(accuracy) if kind == "simulated" else -1.0
-    except ValueError:
-        probability = -1.0
-    if not 0.0 <= probability <= 1.0:
-        raise ConfigError(f"--expert {expert!r} is not known; use live, or simulated:0.95")
-    return probability
 
 
 def _cold_start(

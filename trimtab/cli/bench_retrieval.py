@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,6 +25,9 @@ def retrieval(
     weights: Annotated[
         bool, typer.Option("--weights", help="Choose the cosine's weight on these queries.")
     ] = False,
+    selector: Annotated[
+        Path | None, typer.Option(help="Bundle of `trimtab train evidence`, to measure beside.")
+    ] = None,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -37,6 +40,7 @@ def retrieval(
         known_item=known_item,
         embedder=embedder,
         weights=weights,
+        selector=selector,
         seed=seed,
         progress=lambda line: console.print(f"[dim]{line}[/dim]"),
     )
@@ -55,6 +59,28 @@ def index(
     result = run(
         n=n,
         queries=queries,
+        seed=seed,
+        progress=lambda line: console.print(f"[dim]{line}[/dim]"),
+    )
+    show(result, as_json=as_json)
+
+
+def research(
+    split: Annotated[
+        Literal["test", "dev"], typer.Option(help="dev is what thresholds were fitted on.")
+    ] = "test",
+    expert: Annotated[
+        str, typer.Option(help="live: the LLM of the settings; or simulated:0.9.")
+    ] = "live",
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Measure answers over the shipped papers: support, citations, refusals and cost."""
+    from trimtab.bench.research import run
+
+    result = run(
+        split=split,
+        expert=expert,
         seed=seed,
         progress=lambda line: console.print(f"[dim]{line}[/dim]"),
     )
