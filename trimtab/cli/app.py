@@ -16,10 +16,11 @@ from typing import Annotated, Literal, NoReturn
 import typer
 
 import trimtab
+from trimtab.cli.ask import ask, train_research
 from trimtab.cli.bench import bench_app
 from trimtab.cli.bench_cascade import cascade
 from trimtab.cli.bench_games import connect_four, game24, rave, solver
-from trimtab.cli.bench_retrieval import index, retrieval
+from trimtab.cli.bench_retrieval import index, research, retrieval
 from trimtab.cli.bench_search import search
 from trimtab.cli.bench_stream import stream
 from trimtab.cli.controllers import replay, train_controller
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 bench_app.command()(cascade)
 bench_app.command()(index)
+bench_app.command()(research)
 bench_app.command()(retrieval)
 bench_app.command()(search)
 bench_app.command()(puzzles)
@@ -56,6 +58,7 @@ bench_app.command()(solver)
 bench_app.command()(connect_four)
 bench_app.command()(game24)
 bench_app.command()(rave)
+train_app.command("research")(train_research)
 train_app.command("trm")(trainer("trm"))
 train_app.command("hrm")(trainer("hrm"))
 train_app.command("plain")(trainer("plain"))
@@ -70,6 +73,7 @@ app.add_typer(llm_app, name="llm")
 app.add_typer(play_app, name="play")
 app.add_typer(threads_app, name="threads")
 app.add_typer(train_app, name="train")
+app.command()(ask)
 app.command()(demo)
 app.command()(label)
 app.command()(record)
