@@ -72,10 +72,14 @@ def test_an_expert_that_knows_the_gold_is_shown_where_it_is_always_asked(right: 
 def test_the_check_is_measured_on_labelled_pairs() -> None:
     measures = checked(LetterEmbedder(), labelled_citations("dev")[:40])
     assert measures["check.precision"].unit.startswith("pairs called supported")
-    for name in ("check.precision", "check.recall", "check.auroc", "check.right.changed_number"):
-        value = measures[name].value
-        assert value is not None
-        assert 0.5 < value <= 1.0
+    accuracy = measures["check.accuracy"]
+    assert accuracy.value is not None
+    assert accuracy.low is not None
+    assert 0.0 < accuracy.low < accuracy.value
+    # a number that its sentence lacks is refused whatever the embedder
+    changed = measures["check.right.changed_number"].value
+    assert changed is not None
+    assert changed >= 0.75
 
 
 def test_a_wrong_expert_says_what_is_false_or_has_no_answer() -> None:
