@@ -147,6 +147,21 @@ def certified(client: Trimtab) -> None:
     assert issued.certificate.certified
 
 
+def until_the_alarm(client: Trimtab, texts: Sequence[str]) -> None:
+    for text in texts:
+        client.decide("letters", text)
+        client.flush()
+        if alarm_of(client) is not None:
+            return
+
+
+def capitals(client: Trimtab) -> dict[str, list[float]]:
+    [path] = client.settings.certificates.glob("*.watch.json")
+    plain = json.loads(path.read_text(encoding="utf-8"))
+    found: dict[str, list[float]] = plain["windows"]["alarms"]["capitals"]
+    return found
+
+
 def samples(client: Trimtab) -> dict[tuple[str, ...], float]:
     return {
         (sample.name, *(sample.labels[name] for name in sorted(sample.labels))): sample.value
@@ -156,8 +171,9 @@ def samples(client: Trimtab) -> dict[tuple[str, ...], float]:
 
 
 def alarm_of(client: Trimtab) -> str | None:
-    taken = client.certificates.issued["letters"].withdrawn
-    return None if taken is None else taken.alarm
+    """Return the last alarm that took a certificate back."""
+    taken = client.certificates.issued["letters"].withdrawals
+    return taken[-1].alarm if taken else None
 
 
 def test_calm_traffic_sounds_no_alarm(opened: Opener) -> None:
@@ -191,7 +207,7 @@ def test_unsure_small_models_sound_the_free_alarm(opened: Opener) -> None:
 def test_withdrawn_certificate_stays_withdrawn_after_a_restart(opened: Opener) -> None:
     client = opened(Large())
     certified(client)
-    decide(client, HARD)
+    until_the_alarm(client, HARD)
     other = opened(Large())
     assert other.decide("letters", CALM[500]).route.reason == "uncertified"
     assert alarm_of(other) == "A1"
@@ -200,7 +216,7 @@ def test_withdrawn_certificate_stays_withdrawn_after_a_restart(opened: Opener) -
 def test_metrics_and_report_say_which_alarm_sounded(opened: Opener) -> None:
     client = opened(Large())
     certified(client)
-    decide(client, HARD)
+    until_the_alarm(client, HARD)
     found = samples(client)
     assert found["trimtab_drift_alarms_total", "A1", "letters"] == 1.0
     assert found["trimtab_promise_in_force", "letters"] == 0.0
@@ -232,15 +248,13 @@ def test_restart_goes_on_with_the_capital_it_had(opened: Opener) -> None:
     certified(client)
     decide(client, HARD[:10])
     client.flush()
-    [path] = client.settings.certificates.glob("*.watch.json")
-    before = json.loads(path.read_text(encoding="utf-8"))["alarms"]["capitals"]
-    assert max(before["A1"]) > 1.0
+    before = capitals(client)["A1"]
+    assert max(before) > 1.0
     other = opened(Large())
     assert alarm_of(other) is None
-    decide(other, HARD[10:])
-    other.flush()
-    after = json.loads(path.read_text(encoding="utf-8"))["alarms"]
-    assert after["sounded"] == "A1"
+    assert capitals(other)["A1"] == before
+    until_the_alarm(other, HARD[10:])
+    assert alarm_of(other) == "A1"
 
 
 def test_worse_llm_sounds_the_alarm_on_canaries(opened: Opener) -> None:
@@ -249,15 +263,16 @@ def test_worse_llm_sounds_the_alarm_on_canaries(opened: Opener) -> None:
     client.canary("letters", {text: REFERENCES[text] for text in CALM[:30]})
     certified(client)
     large.worse = True
+    before = 1.0
     for text in (*CALM[200:], *CALM[:200]):
         client.decide("letters", text, decision_id=f"later {text}")
         client.flush()
         if alarm_of(client) is not None:
             break
+        client.watch.save()
+        before = max(capitals(client)["A3"])
     assert alarm_of(client) in ("A2", "A3")
-    [path] = client.settings.certificates.glob("*.watch.json")
-    capitals = json.loads(path.read_text(encoding="utf-8"))["alarms"]["capitals"]
-    assert max(capitals["A3"]) > 1.0
+    assert before > 1.0
 
 
 def test_canaries_are_asked_under_a_certificate_only(opened: Opener) -> None:
@@ -282,9 +297,7 @@ def test_canary_that_cannot_be_asked_is_not_held_against_the_llm(opened: Opener)
     large.gone = True
     decide(client, CALM[200:500])
     client.flush()
-    [path] = client.settings.certificates.glob("*.watch.json")
-    capitals = json.loads(path.read_text(encoding="utf-8"))["alarms"]["capitals"]
-    assert set(capitals["A3"]) == {1.0}
+    assert set(capitals(client)["A3"]) == {1.0}
 
 
 def test_canaries_survive_a_restart(opened: Opener) -> None:
@@ -339,11 +352,12 @@ def test_lost_audits_raise_the_rate_that_is_recorded(opened: Opener) -> None:
 def test_certificate_of_a_version_without_alarms_still_routes(opened: Opener) -> None:
     client = opened(Large())
     certified(client)
-    [path] = (p for p in client.settings.certificates.iterdir() if ".watch." not in p.name)
+    watched, path = sorted(client.settings.certificates.iterdir(), key=lambda p: len(p.name))[::-1]
     plain = json.loads(path.read_text(encoding="utf-8"))
     for name in ("predicted", "withdrawals", "looked"):
         del plain[name]
     client.close()
+    watched.unlink()
     path.write_text(json.dumps(plain), encoding="utf-8")
     other = opened(Large())
     reasons = {decision.route.reason for decision in decide(other, HARD)}

@@ -9,11 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from trimtab.agents.issued import Issued
-from trimtab.agents.promise import Promise
-from trimtab.app.certify import AGREEMENT, Against, issue
 from trimtab.errors import BundleError, ConfigError, InputError
-from trimtab.graphs.serving import Serving
-from trimtab.protocols import Ledger
 
 
 class CertificateBook:
@@ -32,72 +28,29 @@ class CertificateBook:
             )
         return self.issued.get(domain)
 
-    def check_plan(self, domain: str, promise: Promise, *, against: Against) -> None:
-        """Raise ConfigError for another promise than the one that is bet on already.
-
-        Several promises, or several window lengths, tried on the same requests would spend the
-        allowed error several times.
-        """
-        kept = self.issued.get(domain)
-        if kept is None:
-            return
-        agreed = kept.certificate.against == AGREEMENT
-        old = (kept.certificate.loss, kept.asked, kept.window, agreed)
-        if old != (promise.loss, promise.confidence, promise.window, against == "agreement"):
-            raise ConfigError(
-                f"the requests of domain {domain!r} are bet on for loss={old[0]:g}, "
-                f"confidence={old[1]:g}, window={old[2]}, against="
-                f"{'agreement' if agreed else 'gold'}; another promise on the same requests would "
-                "not hold with its confidence: ask for that one, or train a new bundle"
-            )
-
-    def issue(
-        self,
-        domain: str,
-        promise: Promise,
-        *,
-        against: Against,
-        ledger: Ledger,
-        serving: Serving,
-    ) -> Issued:
-        """Return the certificate that a ledger's uniform requests give; nothing is kept yet.
-
-        Raises:
-            ConfigError: another promise is bet on already, or no such window can certify it.
-            InputError: too few uniform requests.
-        """
-        self.check_plan(domain, promise, against=against)
-        kept = self.issued.get(domain)
-        return issue(
-            ledger.scan(domain=domain),
-            promise,
-            domain=domain,
-            bundle_id=serving.bundle_id,
-            llm=serving.expert_id,
-            canonical=serving.domain.canonical,
-            against=against,
-            withdrawals=() if kept is None else kept.withdrawals,
-        )
-
     def keep(self, issued: Issued) -> None:
-        """Remember a certificate, and write it to the folder."""
+        """Remember a certificate, and write it to the folder; ConfigError where that fails."""
         self.issued[issued.domain] = issued
-        write_certificate(self._path(issued), issued)
-
-    def watch_path(self, issued: Issued) -> Path:
-        """Return the file beside a certificate that keeps the state of its alarms."""
-        path = self._path(issued)
-        return path.with_name(path.name.removesuffix(".json") + ".watch.json")
-
-    def _path(self, issued: Issued) -> Path:
-        return certificate_path(
+        path = certificate_path(
             self._folder, domain=issued.domain, bundle_id=issued.bundle_id, llm=issued.llm
+        )
+        write_json(path, issued.to_json())
+
+    def watch_path(self, domain: str, *, bundle_id: str, llm: str) -> Path:
+        """Return the file beside a certificate that keeps the life of its promise."""
+        return watch_path(
+            certificate_path(self._folder, domain=domain, bundle_id=bundle_id, llm=llm)
         )
 
 
 def certificate_path(folder: Path, *, domain: str, bundle_id: str, llm: str) -> Path:
     """Return the file that keeps the certificate of a domain, its bundle and its LLM."""
     return folder / f"{quote(domain, safe=' ')}-{bundle_id[:16]}-{quote(llm, safe=' ')}.json"
+
+
+def watch_path(certificate: Path) -> Path:
+    """Return the file beside a certificate's that keeps the life of its promise."""
+    return certificate.with_name(certificate.name.removesuffix(".json") + ".watch.json")
 
 
 def read_certificate(
@@ -120,15 +73,6 @@ def read_certificate(
                 f"certificate {path} holds for {name}={held!r}, not {wanted!r}; certify again"
             )
     return issued
-
-
-def write_certificate(path: Path, issued: Issued) -> None:
-    """Keep a certificate; the file appears whole or not at all.
-
-    Raises:
-        ConfigError: it cannot be written.
-    """
-    write_json(path, issued.to_json())
 
 
 def write_json(path: Path, plain: Mapping[str, Any]) -> None:

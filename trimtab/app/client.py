@@ -19,13 +19,13 @@ from trimtab.agents.promise import Promise
 from trimtab.app.audits import Auditor
 from trimtab.app.canaries import Canaries
 from trimtab.app.certificates import CertificateBook
-from trimtab.app.certify import Against
 from trimtab.app.experts import ExpertFactory
 from trimtab.app.fast_path import AskHuman, FastPath
 from trimtab.app.metrics import Metrics
 from trimtab.app.serving import LLM, bundle_servings, open_ledger, shipped_bundles
 from trimtab.app.truth import by_answer, by_reward
 from trimtab.app.watch import DriftWatch
+from trimtab.app.window_bets import Against
 from trimtab.errors import InputError
 from trimtab.graphs.ids import new_decision_id
 from trimtab.graphs.nodes import DecideNodes, utc_now
@@ -211,11 +211,8 @@ class Trimtab:
         self.watch.labelled(outcome)
         return outcome
 
-    def certify(self, domain: str, promise: Promise, *, against: Against = "gold") -> Issued:
-        """Return the certificate that the ledger's uniform requests give, and route by it.
-
-        It is kept in ``settings.certificates`` for the next client. Its alarms take it back when
-        the traffic changes; then certify again, on requests decided since.
+    def promise(self, domain: str, promise: Promise, *, against: Against = "gold") -> None:
+        """Ask for a promise: it is certified by itself, and again when an alarm took it back.
 
         Args:
             domain: a served domain.
@@ -224,14 +221,18 @@ class Trimtab:
 
         Raises:
             ConfigError: another promise is bet on already, or no such window can certify it.
-            InputError: too few uniform requests.
+        """
+        self.watch.ask(domain, promise, against)
+
+    def certify(self, domain: str, promise: Promise, *, against: Against = "gold") -> Issued:
+        """Return the certificate that the ledger's uniform requests give by now, and route by it.
+
+        Raises:
+            ConfigError: another promise is bet on already, or no such window can certify it.
+            InputError: too few uniform requests; the promise is asked for all the same.
         """
         self.flush()
-        kept = self.certificates.issued.get(domain)
-        issued = self.certificates.issue(
-            domain, promise, against=against, ledger=self.ledger, serving=self.nodes.serving(domain)
-        )
-        return self.watch.adopt(issued, kept)
+        return self.watch.certify(domain, promise, against)
 
     def canary(self, domain: str, examples: Mapping[str, str]) -> Canaries:
         """Ask the LLM each text once, and some again under a certificate (alarm A3).
@@ -259,6 +260,7 @@ class Trimtab:
             volume=volume,
             canonical={name: one.domain.canonical for name, one in self.nodes.servings.items()},
             certificates={name: one.to_json() for name, one in self.certificates.issued.items()},
+            lives=self.watch.states(),
         )
 
     def flush(self) -> None:

@@ -23,6 +23,7 @@ from prometheus_client.core import (
 from prometheus_client.registry import Collector
 
 from trimtab.agents.llm import LLMAgent
+from trimtab.agents.promise_windows import Phase
 from trimtab.agents.resilience import BreakerState
 from trimtab.app.experts import OncePerDomain
 from trimtab.errors import LLMError
@@ -48,17 +49,23 @@ class PromiseState:
 
     Attributes:
         domain: its name.
-        in_force: whether a certificate is; otherwise the LLM is always asked.
-        window: number of the window that certified, or of the one that an alarm opened.
+        phase: of its life; outside ``certified`` the LLM is always asked.
+        window: number of the window that is open, or that ended last.
+        rows: requests that the open window holds; 0 where none is open.
         audit_rate: share of requests audited now; 0 where none is.
         alarms: how often each alarm took a certificate back.
+        certified: windows that ended with a certificate.
+        given_up: windows that ended without one.
     """
 
     domain: str
-    in_force: bool
+    phase: Phase
     window: int
+    rows: int
     audit_rate: float
     alarms: Mapping[Alarm, int]
+    certified: int
+    given_up: int
 
 
 class Metrics(Collector):
@@ -195,21 +202,37 @@ def _promise_samples(promises: Sequence[PromiseState]) -> Iterable[Metric]:
         "Alarms that took a certificate back.",
         labels=["domain", "alarm"],
     )
-    in_force, window, rate = (
+    ended = CounterMetricFamily(
+        "trimtab_promise_windows",
+        "Windows of the promise that ended, by whether they certified anything.",
+        labels=["domain", "result"],
+    )
+    in_force, window, rows, rate = (
         GaugeMetricFamily(name, meaning, labels=["domain"])
         for name, meaning in (
             ("trimtab_promise_in_force", "1 under a certificate, 0 where the LLM is always asked."),
             ("trimtab_promise_window", "Number of the promise's window."),
+            ("trimtab_promise_rows", "Requests that the open window holds."),
             ("trimtab_audit_rate", "Share of requests that is audited now."),
         )
+    )
+    phases = GaugeMetricFamily(
+        "trimtab_promise_phase",
+        "1 for the phase that the promise is in.",
+        labels=["domain", "phase"],
     )
     for state in promises:
         for alarm in get_args(Alarm):
             sounded.add_metric([state.domain, alarm], state.alarms.get(alarm, 0))
-        in_force.add_metric([state.domain], float(state.in_force))
+        for phase in get_args(Phase):
+            phases.add_metric([state.domain, phase], float(state.phase == phase))
+        ended.add_metric([state.domain, "certified"], state.certified)
+        ended.add_metric([state.domain, "nothing"], state.given_up)
+        in_force.add_metric([state.domain], float(state.phase == "certified"))
         window.add_metric([state.domain], state.window)
+        rows.add_metric([state.domain], state.rows)
         rate.add_metric([state.domain], state.audit_rate)
-    yield from (sounded, in_force, window, rate)
+    yield from (sounded, ended, phases, in_force, window, rows, rate)
 
 
 def _duration_samples(

@@ -1,19 +1,18 @@
-"""Watches certificates over all traffic, and takes one back when an alarm sounds.
+"""Watches what a client decides: feeds the windows and the alarms of its promises.
 
 A1 takes how sure the small models are of every request that a certificate routes, A2 the loss of
 every audit (audits of requests that showed the LLM's own answer included: they lose nothing), A3
 the canaries. An alarm withdraws the certificate, in memory and on disk: the LLM is asked about
-every request until ``certify`` finds enough of those decided since.
+every request, and these requests fill the next window until something is certified again.
 
-Adding to the alarms costs microseconds; what needs the ledger or the LLM runs on the audits'
-thread.
+Adding to windows and alarms costs microseconds; what needs the ledger or the LLM, and the bets, run
+on the audits' thread.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,19 +20,15 @@ from datetime import datetime
 from functools import partial
 
 from trimtab.agents.issued import Issued
+from trimtab.agents.promise import Promise
 from trimtab.agents.routing import PromiseRule
 from trimtab.app.canaries import Canaries, ask_all, is_right
-from trimtab.app.certificates import CertificateBook, write_json
+from trimtab.app.certificates import CertificateBook
+from trimtab.app.lifetimes import Lifetimes
 from trimtab.app.metrics import Metrics, PromiseState
-from trimtab.app.watched import (
-    Watched,
-    armed,
-    read_canaries,
-    read_watched,
-    small_confidence,
-    with_canaries,
-)
-from trimtab.errors import ConfigError, LLMError
+from trimtab.app.watched import Watched, small_confidence
+from trimtab.app.window_bets import Against
+from trimtab.errors import InputError, LLMError
 from trimtab.evals.items import LLM
 from trimtab.evals.pairs import uniform_pairs
 from trimtab.evals.terms import measured_gains
@@ -53,7 +48,7 @@ logger = logging.getLogger(__name__)
 
 
 class DriftWatch:
-    """The alarms of a client's certificates; an ``Observer`` of its nodes. Thread-safe.
+    """Feeds the promises of a client; an ``Observer`` of its nodes. Thread-safe.
 
     Args:
         ledger: where decisions, audits and outcomes are.
@@ -79,45 +74,30 @@ class DriftWatch:
         now: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
-        self._book = book
-        self._audit_rate = audit_rate
         self._metrics = metrics
         metrics.promises = self.promises
         self._serving = serving
-        self._route_by = route_by
         self._background = background
-        self._now = now
-        self._lock = threading.RLock()
-        self._watched: dict[str, Watched] = {}
-        self._canaries: dict[str, Canaries] = {}
+        self._lives = Lifetimes(
+            ledger, book, audit_rate=audit_rate, serving=serving, route_by=route_by, now=now
+        )
 
     def failed(self, domain: str, error: LLMError) -> None:
         """Pass on that the LLM gave no usable answer."""
         self._metrics.failed(domain, error)
 
     def decided(self, decision: Decision) -> None:
-        """Take a decision: how sure the small models are, and whether an audit is to come."""
+        """Take a decision: one for the open window, or for the alarms of the one in force."""
         self._metrics.decided(decision)
-        watched = self._watched.get(decision.domain)
-        if watched is None or decision.route.reason not in ROUTED:
+        watched = self._lives.of.get(decision.domain)
+        if watched is None:
             return
-        if decision.created_at <= watched.issued.last:
-            return
-        sure = small_confidence(decision)
-        with self._lock:
-            alarms = watched.alarms
-            alarm = None if sure is None else alarms.shown(sure)
-            if decision.audit and self._audit_rate:
-                if any(prediction.agent == LLM for prediction in decision.predictions):
-                    alarm = alarms.audited(0.0)
-                else:
-                    self._await(watched, decision.decision_id)
-            watched.credit += alarms.canary_rate
-            canary = watched.credit >= 1.0
-            watched.credit -= canary
-        if canary:
-            self._background(lambda: self._ask_canary(watched, decision.decision_id))
-        self._heed(watched, alarm)
+        if decision.route.reason == "uncertified":
+            if self._lives.collect(decision):
+                self._background(lambda: self._look(decision.domain))
+            self._kept(decision.domain, watched)
+        elif decision.route.reason in ROUTED:
+            self._routed(watched, decision)
 
     def answered(self, decision: Decision) -> None:
         """Take an audit whose answer is durable."""
@@ -125,105 +105,128 @@ class DriftWatch:
 
     def labelled(self, outcome: Outcome) -> None:
         """Take what became of a decision, once that is durable."""
-        for domain, watched in list(self._watched.items()):
-            with self._lock:
-                waits = outcome.decision_id in watched.waiting
+        name = outcome.decision_id
+        for domain, watched in list(self._lives.of.items()):
+            with self._lives.lock:
+                waits, collected = name in watched.waiting, name in watched.rows
+                look = False
                 if waits:
-                    watched.waiting[outcome.decision_id] = outcome
+                    watched.waiting[name] = outcome
+                if collected:
+                    watched.rows[name] = (watched.rows[name][0], outcome)
+                    watched.labels += 1
+                    enough = min(watched.missing, watched.windows.plan.every)
+                    look = watched.is_full and watched.labels >= enough
+            if look:
+                self._background(lambda domain=domain: self._look(domain))  # type: ignore[misc]
             if waits:
-                self._settle(domain, outcome.decision_id)
-
-    def rate(self, domain: str) -> float:
-        """Return the share of a domain's requests to audit now; the alarms' where they run."""
-        watched = self._watched.get(domain)
-        if watched is None or not self._audit_rate:
-            return self._audit_rate
-        return watched.alarms.audit_rate
+                self._settle(domain, name)
 
     def promises(self) -> list[PromiseState]:
         """Return how the promise of each domain stands."""
-        return [
-            PromiseState(
-                domain=domain,
-                in_force=issued.certificate.certified and issued.withdrawn is None,
-                window=issued.attempt if issued.withdrawn is None else issued.withdrawn.looked + 1,
-                audit_rate=self.rate(domain) if domain in self._watched else 0.0,
-                alarms=Counter(taken.alarm for taken in issued.withdrawals),
-            )
-            for domain, issued in sorted(self._book.issued.items())
-        ]
+        with self._lives.lock:
+            return [
+                PromiseState(
+                    domain=domain,
+                    phase=watched.windows.phase,
+                    window=watched.windows.number,
+                    rows=watched.windows.rows if watched.windows.is_open else 0,
+                    audit_rate=0.0 if watched.in_force is None else self.rate(domain),
+                    alarms=Counter(taken.alarm for taken in watched.withdrawals),
+                    certified=sum(bool(one.candidate) for one in watched.windows.history),
+                    given_up=sum(not one.candidate for one in watched.windows.history),
+                )
+                for domain, watched in sorted(self._lives.of.items())
+            ]
 
     def rule(self, issued: Issued) -> PromiseRule:
         """Return the rule that applies a certificate and audits as often as its alarms say."""
-        rule = issued.rule(audit_rate=self._audit_rate)
+        rule = issued.rule(audit_rate=self._lives.audit_rate)
         return replace(rule, current_rate=partial(self.rate, issued.domain))
 
+    def rate(self, domain: str) -> float:
+        """Return the share of a domain's requests to audit now; the alarms' where they run."""
+        watched = self._lives.of.get(domain)
+        alarms = None if watched is None else watched.windows.alarms
+        return (
+            self._lives.audit_rate
+            if alarms is None or not self._lives.audit_rate
+            else alarms.audit_rate
+        )
+
     def resume(self, servings: Mapping[str, Serving]) -> None:
-        """Route by every certificate that was kept, and go on with its alarms as they were."""
-        for domain, one in servings.items():
-            issued = self._book.load(domain, bundle_id=one.bundle_id, llm=one.expert_id)
-            if issued is not None:
-                self._resume(issued)
-                self._route_by(issued)
+        """Go on with every promise that was kept, where it stood."""
+        self._lives.resume(servings)
+        for domain, watched in list(self._lives.of.items()):
+            if watched.windows.is_open and watched.rows:
+                self._background(lambda domain=domain: self._look(domain))  # type: ignore[misc]
+            if watched.waiting:  # labels that other processes gave
+                for decision, outcome in self._ledger.scan(domain=domain):
+                    if outcome is not None and decision.decision_id in watched.waiting:
+                        self.labelled(outcome)
 
-    def adopt(self, issued: Issued, kept: Issued | None) -> Issued:
-        """Keep a certificate, route by it and arm fresh alarms, unless it is the one in force.
-
-        Args:
-            issued: what was just issued; its canaries are all asked again.
-            kept: what was in force before; where an alarm took it back since, that stays.
+    def certify(self, domain: str, promise: Promise, against: Against) -> Issued:
+        """Return the certificate in force, or what the open window shows by now.
 
         Raises:
-            LLMError: the LLM cannot be asked about the canaries.
+            ConfigError, InputError, LLMError: as :meth:`Lifetimes.certify`.
         """
-        domain, canaries = issued.domain, self._canaries.get(issued.domain)
-        if canaries is not None and issued.certificate.certified and issued != kept:
-            canaries = ask_all(self._serving(domain), dict(canaries.examples))
-            self._canaries[domain] = canaries
-        with self._lock:
-            if self._book.issued.get(domain) is not kept:
-                return self._book.issued[domain]
-            self._book.keep(issued)
-            if issued != kept:
-                self._watched.pop(domain, None)
-                found = armed(issued, audit_rate=self._audit_rate, canaries=canaries)
-                if found is not None:
-                    self._watched[domain] = found
-                    self._save(found)
-                self._route_by(issued)
-        return issued
+        return self._lives.certify(domain, promise, against)
+
+    def ask(self, domain: str, promise: Promise, against: Against) -> None:
+        """Ask for a promise: it is certified by itself, and again after each alarm.
+
+        Raises:
+            ConfigError: another promise is bet on already, or no such window can certify it.
+        """
+        watched = self._lives.ask(domain, promise, against)
+        if watched.windows.is_open and watched.rows:
+            self._background(lambda: self._look(domain))
 
     def canary(self, domain: str, examples: Mapping[str, str]) -> Canaries:
         """Ask every canary once, and watch the LLM by them from now on."""
         found = ask_all(self._serving(domain), examples)
-        with self._lock:
-            self._canaries[domain] = found
-            watched = self._watched.get(domain)
-            if watched is not None:
-                with_canaries(watched, found)
-                self._save(watched)
+        self._lives.watch_canaries(domain, found)
         return found
 
-    def save(self) -> None:
-        """Keep the state of all alarms beside their certificates."""
-        with self._lock:
-            for watched in self._watched.values():
-                if watched.unsaved:
-                    self._save(watched)
+    def states(self) -> dict[str, dict[str, object]]:
+        """Return the windows of each promise as plain JSON values, for the report."""
+        with self._lives.lock:
+            return {name: one.windows.to_json() for name, one in self._lives.of.items()}
 
-    def _resume(self, issued: Issued) -> None:
-        path = self._book.watch_path(issued)
-        canaries = read_canaries(path)
-        if canaries is not None:
-            self._canaries[issued.domain] = canaries
-        fresh = armed(issued, audit_rate=self._audit_rate, canaries=canaries)
-        if fresh is None:
-            return
-        found = self._watched[issued.domain] = read_watched(path, issued) or fresh
-        if found.waiting:  # labels that other processes gave
-            for decision, outcome in self._ledger.scan(domain=issued.domain):
-                if outcome is not None and decision.decision_id in found.waiting:
-                    self.labelled(outcome)
+    def save(self) -> None:
+        """Keep the state of all promises beside their certificates."""
+        with self._lives.lock:
+            for domain, watched in self._lives.of.items():
+                if watched.unsaved:
+                    self._lives.save(domain)
+
+    def _routed(self, watched: Watched, decision: Decision) -> None:
+        """Feed the alarms with a decision that the certificate in force routed."""
+        sure = small_confidence(decision)
+        with self._lives.lock:
+            issued, windows = watched.in_force, watched.windows
+            if issued is None or decision.created_at <= issued.last:
+                return
+            alarm = None if sure is None else windows.shown(sure)
+            if alarm is None and decision.audit and self._lives.audit_rate:
+                if any(prediction.agent == LLM for prediction in decision.predictions):
+                    alarm = windows.audited(0.0)
+                else:
+                    self._await(watched, decision.decision_id)
+            watched.credit += windows.canary_rate
+            canary = watched.credit >= 1.0
+            watched.credit -= canary
+            self._heed(decision.domain, watched, alarm)
+        if canary and alarm is None:
+            self._background(lambda: self._ask_canary(decision.domain, watched, decision))
+
+    def _look(self, domain: str) -> None:
+        """Look at the open window's bets; what cannot be done now is tried at the next look."""
+        try:
+            self._lives.look(domain)
+        except (LLMError, InputError) as error:
+            logger.warning("domain %s is not certified for the moment: %s", domain, error)
 
     def _await(self, watched: Watched, decision_id: str) -> None:
         while len(watched.waiting) >= KEPT:
@@ -232,67 +235,44 @@ class DriftWatch:
 
     def _settle(self, domain: str, decision_id: str) -> None:
         """Feed A2 the loss of an audited decision, if it is known by now."""
-        watched = self._watched.get(domain)
+        watched = self._lives.of.get(domain)
         if watched is None or decision_id not in watched.waiting:
             return
         kept = self._ledger.get(decision_id)
         canonical = self._serving(domain).domain.canonical
-        with self._lock:
-            if decision_id not in watched.waiting:
+        with self._lives.lock:
+            if decision_id not in watched.waiting or watched.in_force is None:
                 return  # another thread was quicker
             pairs = uniform_pairs([(kept, watched.waiting[decision_id])], canonical=canonical)
-            losses = measured_gains(pairs, watched.issued)
+            losses = measured_gains(pairs, watched.in_force)
             if not len(losses) or math.isnan(losses[0]):
                 return
             del watched.waiting[decision_id]
-            alarm = watched.alarms.audited(float(losses[0]))
-        self._heed(watched, alarm)
+            # in one breath: the next window must not fill before the certificate is taken back
+            self._heed(domain, watched, watched.windows.audited(float(losses[0])))
 
-    def _ask_canary(self, watched: Watched, decision_id: str) -> None:
-        if watched.canaries is None:
+    def _ask_canary(self, domain: str, watched: Watched, decision: Decision) -> None:
+        number = watched.windows.number
+        if watched.canaries is None or watched.in_force is None:
             return
-        text, answer = watched.canaries.drawn(decision_id)
+        text, answer = watched.canaries.drawn(decision.decision_id)
         try:
-            right = is_right(self._serving(watched.issued.domain), text, answer)
+            right = is_right(self._serving(domain), text, answer)
         except LLMError as error:
-            logger.warning("a canary of domain %s is lost: %s", watched.issued.domain, error)
+            logger.warning("a canary of domain %s is lost: %s", domain, error)
             return
-        with self._lock:
-            alarm = watched.alarms.canary(right=right)
-        self._heed(watched, alarm)
+        with self._lives.lock:
+            if watched.windows.number == number:
+                self._heed(domain, watched, watched.windows.canary(right=right))
 
-    def _heed(self, watched: Watched, alarm: Alarm | None) -> None:
+    def _heed(self, domain: str, watched: Watched, alarm: Alarm | None) -> None:
         """Take the certificate back if an alarm sounded; keep the state now and then."""
-        with self._lock:
-            watched.unsaved += 1
-            domain = watched.issued.domain
-            if self._watched.get(domain) is not watched:
-                return
-            if alarm is None:
-                if watched.unsaved >= SAVE_EVERY:
-                    self._save(watched)
-                return
-            del self._watched[domain]
-            taken = self._book.issued[domain].withdraw(alarm, at=self._now())
-            self._route_by(taken)
-            try:
-                self._book.keep(taken)
-            except ConfigError as error:
-                logger.error("the withdrawal of domain %s is not kept: %s", domain, error)
-            self._save(watched)
-        logger.warning(
-            "alarm %s: the certificate of domain %s, window %d, is withdrawn; the LLM is always "
-            "asked until it is certified again",
-            alarm,
-            domain,
-            taken.attempt,
-        )
+        if alarm is not None:
+            self._lives.withdraw(domain, alarm)
+        self._kept(domain, watched)
 
-    def _save(self, watched: Watched) -> None:
-        """Write the state; a disk that takes none costs no decision, and is logged."""
-        path = self._book.watch_path(watched.issued)
-        watched.unsaved = 0
-        try:
-            write_json(path, watched.to_json())
-        except ConfigError as error:
-            logger.error("the alarms of domain %s are not kept: %s", watched.issued.domain, error)
+    def _kept(self, domain: str, watched: Watched) -> None:
+        with self._lives.lock:
+            watched.unsaved += 1
+            if watched.unsaved >= SAVE_EVERY:
+                self._lives.save(domain)

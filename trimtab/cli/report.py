@@ -57,9 +57,15 @@ def report(
         rows = list(opened.scan(domain=domain))
     # kept certificates are about the traffic of the settings' own ledger
     own = ledger is None or ledger.resolve() == settings.ledger.resolve()
-    kept = kept_certificates(rows, settings.certificates) if own else []
-    certificates = named_certificates(certificate or kept)
-    built = build_report(rows, volume=volume, certificates=certificates)
+    paths = certificate or (certificate_paths(rows, settings.certificates) if own else [])
+    built = build_report(
+        rows,
+        volume=volume,
+        certificates=named_certificates(
+            [path for path in paths if certificate is not None or path.exists()]
+        ),
+        lives=kept_lives(paths),
+    )
     if domain is not None and not built.domains:
         raise InputError(f"domain={domain!r} has no decisions in {path}; leave --domain out")
     if html is not None:
@@ -74,8 +80,8 @@ def report(
         console.print(f"page: {html}", markup=False, soft_wrap=True)
 
 
-def kept_certificates(rows: Iterable[Row], folder: Path) -> list[Path]:
-    """Return the certificates kept for each domain's newest weights and LLM."""
+def certificate_paths(rows: Iterable[Row], folder: Path) -> list[Path]:
+    """Return where the certificates of each domain's newest weights and LLM are kept, if any is."""
     from trimtab.app.certificates import certificate_path
 
     newest: dict[str, tuple[str, str]] = {}
@@ -83,11 +89,23 @@ def kept_certificates(rows: Iterable[Row], folder: Path) -> list[Path]:
         asked = [p.tier for p in decision.predictions if p.agent == "llm"]
         known = newest.get(decision.domain, ("", ""))[1]
         newest[decision.domain] = (decision.bundle_id, asked[-1] if asked else known)
-    paths = [
+    return [
         certificate_path(folder, domain=domain, bundle_id=bundle_id, llm=llm)
         for domain, (bundle_id, llm) in newest.items()
     ]
-    return [path for path in paths if path.exists()]
+
+
+def kept_lives(paths: list[Path]) -> dict[str, dict[str, Any]]:
+    """Return the windows of the promises that are kept beside certificates, by domain.
+
+    Raises:
+        InputError: a file cannot be read.
+    """
+    from trimtab.app.certificates import watch_path
+    from trimtab.app.watched import read_windows
+
+    found = [read_windows(watch_path(path)) for path in paths]
+    return dict(one for one in found if one is not None)
 
 
 def named_certificates(paths: list[Path]) -> dict[str, dict[str, Any]]:

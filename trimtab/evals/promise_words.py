@@ -8,6 +8,7 @@ from datetime import datetime
 from trimtab.agents.promise import Certificate
 from trimtab.agents.slices import FACTOR, LEAST, Slice
 from trimtab.evals.document import DomainReport
+from trimtab.evals.promise_life import life_told
 from trimtab.evals.promises import Audits, PromiseReport
 from trimtab.evals.wording import percent, points, saving, span
 from trimtab.release.drift import Alarm
@@ -24,6 +25,8 @@ def promised(domain: DomainReport) -> list[str]:
     """Return what is promised, and what stands in the way where nothing is."""
     promise = domain.promise
     lines = [_statement(promise), *_price(promise)]
+    if promise.life is not None:
+        lines += life_told(promise.life)
     if not promise.current:
         lines.append(
             f"The certificate is of other weights ({promise.bundle_id[:16]}) than those that "
@@ -85,7 +88,7 @@ def _statement(promise: PromiseReport) -> str:
         return (
             f"Withdrawn by alarm {taken.alarm} on {_stamp(taken.at)} UTC ({ALARMS[taken.alarm]}): "
             f"the LLM is always asked until window {taken.looked + 1} is certified, on requests "
-            "decided since; see trimtab certify."
+            "decided since."
         )
     if promise.state == "refused":
         return (

@@ -17,6 +17,7 @@ from trimtab.evals.curve import Curve, Floats, Swept, mean_with_bounds, sweep
 from trimtab.evals.items import LLM
 from trimtab.evals.pairs import Pair
 from trimtab.evals.policies import resamples_for, saved_fraction
+from trimtab.evals.promise_life import Life
 from trimtab.evals.promise_slices import promise_slices
 from trimtab.evals.terms import Bools, measured_gains, shown_cheap
 from trimtab.records import Decision
@@ -96,6 +97,7 @@ class PromiseReport:
         alarms: how many took one back so far, on these weights.
         slices: the promise by the small models' answer, on requests drawn uniformly after the
             certificate's window; empty without a certificate.
+        life: its windows; None where nothing is known of them.
     """
 
     state: State
@@ -113,6 +115,7 @@ class PromiseReport:
     withdrawal: Withdrawal | None = None
     alarms: int = 0
     slices: tuple[Slice, ...] = ()
+    life: Life | None = None
 
 
 def promise_report(
@@ -120,6 +123,7 @@ def promise_report(
     pairs: Sequence[Pair],
     *,
     issued: Issued | None,
+    life: Life | None = None,
     rng: np.random.Generator,
 ) -> PromiseReport:
     """Return what is promised and what came of it.
@@ -128,6 +132,7 @@ def promise_report(
         decisions: of one domain, oldest first, at least one.
         pairs: its uniform pairs of the bundle that the promise is about.
         issued: its certificate, if there is one.
+        life: its windows, if they are known.
         rng: of the bootstrap.
     """
     bundle_id = decisions[-1].bundle_id if issued is None else issued.bundle_id
@@ -138,7 +143,7 @@ def promise_report(
     if asked is not None and len(asked):
         bill = _bill(pairs, asked, 0.0 if audits.share is None else audits.share.value, rng)
     return PromiseReport(
-        state=_state(decisions, issued),
+        state="uncertified" if issued is None and life is not None else _state(decisions, issued),
         certificate=None if issued is None else issued.certificate,
         asked=None if issued is None else issued.asked,
         bundle_id=bundle_id,
@@ -155,6 +160,7 @@ def promise_report(
         withdrawal=None if issued is None else issued.withdrawn,
         alarms=0 if issued is None else len(issued.withdrawals),
         slices=() if issued is None else promise_slices(pairs, issued),
+        life=life,
     )
 
 

@@ -28,6 +28,7 @@ from trimtab.evals.items import SIMULATED, Canonical, Item, Row, read_items, sho
 from trimtab.evals.judged import labels_selected
 from trimtab.evals.pairs import uniform_pairs
 from trimtab.evals.policies import Comparison, compare, resamples_for
+from trimtab.evals.promise_life import Life, read_life
 from trimtab.evals.promises import PromiseReport, promise_curve, promise_report
 from trimtab.evals.terms import read_issued
 from trimtab.records import Prediction
@@ -55,6 +56,7 @@ def build_report(
     always_llm: Mapping[str, Prediction] | None = None,
     canonical: Mapping[str, Canonical] | None = None,
     certificates: Mapping[str, Mapping[str, Any]] | None = None,
+    lives: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Report:
     """Return the report on decisions and their outcomes.
 
@@ -64,6 +66,7 @@ def build_report(
         always_llm: the LLM's answers by decision id, asked apart on a uniform draw of decisions.
         canonical: by domain, its ``canonical``; without it words come from the rows themselves.
         certificates: by domain, the JSON that ``trimtab certify`` wrote.
+        lives: by domain, the state of its promise's windows.
 
     Raises:
         InputError: the volume is not positive, a row cannot be priced, or a certificate is none.
@@ -84,6 +87,7 @@ def build_report(
                 always_llm=always_llm or {},
                 canonical=(canonical or {}).get(name),
                 issued=issued.get(name),
+                life=None if lives is None or name not in lives else read_life(lives[name]),
             )
             for name in sorted(by_domain)
         )
@@ -97,6 +101,7 @@ def ledger_report(
     always_llm: Mapping[str, Prediction] | None = None,
     canonical: Mapping[str, Canonical] | None = None,
     certificates: Mapping[str, Mapping[str, Any]] | None = None,
+    lives: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Return :func:`build_report` as one JSON object of schema ``trimtab.report/1``."""
     report = build_report(
@@ -105,6 +110,7 @@ def ledger_report(
         always_llm=always_llm,
         canonical=canonical,
         certificates=certificates,
+        lives=lives,
     )
     return report_to_json(report)
 
@@ -116,6 +122,7 @@ def _domain(
     always_llm: Mapping[str, Prediction],
     canonical: Canonical | None,
     issued: Issued | None,
+    life: Life | None,
 ) -> DomainReport:
     rng = np.random.default_rng(SEED)
     items = read_items(rows, always_llm=always_llm, canonical=canonical)
@@ -134,7 +141,7 @@ def _domain(
         bundle_id=decisions[-1].bundle_id if issued is None else issued.bundle_id,
         always_llm=always_llm,
     )
-    promise = promise_report(decisions, pairs, issued=issued, rng=rng)
+    promise = promise_report(decisions, pairs, issued=issued, life=life, rng=rng)
     stamps = [decision.created_at for decision in decisions]
     return DomainReport(
         domain=decisions[0].domain,
