@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from trimtab.app.demo import EARN, RECORDED, STREAM, Demo
+from trimtab.app.demo import Demo
+from trimtab.app.demo_texts import EARN, RECORDED, STREAM
 from trimtab.errors import ConfigError
 from trimtab.ledger import SqliteLedger
 from trimtab.settings import load_settings

@@ -226,8 +226,8 @@ def test_agent_with_the_name_of_a_step_is_refused(client: Trimtab) -> None:
 
 def test_bundle_of_another_kind_answers_no_requests(tmp_path: Path, settings: Settings) -> None:
     for domain, kind, message in (
-        ("sudoku4", "recursive-net/1", "answers no requests"),
-        ("connect_four", "recursive-net/1", "not 'board-net/1'"),
+        ("sudoku4", "chess-net/1", "answers no requests"),
+        ("connect_four", "chess-net/1", "not 'board-net/1'"),
     ):
         folder = tmp_path / f"{domain}-bundle"
         pack(

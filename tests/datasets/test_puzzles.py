@@ -18,7 +18,7 @@ from trimtab.datasets.puzzles import (
     read_puzzles,
     split_by_orbit,
 )
-from trimtab.domains.maze import shortest
+from trimtab.domains.maze_paths import shortest
 from trimtab.domains.sudoku_solver import solutions
 from trimtab.errors import InputError
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from tests.contracts.domain import DomainContract
-from trimtab.domains.maze import Maze, generate, shortest
+from trimtab.domains.maze import Maze
+from trimtab.domains.maze_paths import generate, shortest
 from trimtab.errors import IllegalAction, InputError
 from trimtab.protocols import Domain
 

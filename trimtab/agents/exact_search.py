@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from trimtab.agents.recursion import solve
 from trimtab.agents.recursive import RecursiveNet
-from trimtab.domains.maze import MazeState, only_path
+from trimtab.domains.maze import MazeState
+from trimtab.domains.maze_paths import only_path
 from trimtab.domains.sudoku import SudokuState
 from trimtab.domains.sudoku_solver import Chooser, Search, geometry, grid_text
 from trimtab.errors import InputError

@@ -2,6 +2,7 @@
 
 Options are numbered from 1 in the order of the domain's actions, so that a number means the same
 in every state. Where an action's own name is a whole number (a column), options go by name alone.
+A domain of whole answers has no options: the reply is the answer.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from trimtab.domains.whole_answers import WholeAnswers
 from trimtab.errors import IllegalAction
 from trimtab.protocols import AnyDomain
 from trimtab.records import Prediction
@@ -22,8 +24,8 @@ def question(
     """Return what a person is asked, as plain JSON values.
 
     Keys: ``title``, ``instructions``, ``text`` (the state), ``options`` (``number`` or None, and
-    ``label``; the legal ones) and ``suggestions`` (``agent``, ``label``, ``confidence`` or None),
-    in the order in which the predictions were made.
+    ``label``; the legal ones, none in a domain of whole answers) and ``suggestions`` (``agent``,
+    ``label``, ``confidence`` or None), in the order in which the predictions were made.
     """
     state = domain.from_text(state_text)
     numbered = _is_numbered(domain)
@@ -33,7 +35,7 @@ def question(
         "text": domain.to_text(state),
         "options": [
             {"number": action + 1 if numbered else None, "label": domain.canonical(action)}
-            for action in domain.legal_actions(state)
+            for action in ([] if isinstance(domain, WholeAnswers) else domain.legal_actions(state))
         ],
         "suggestions": [
             {"agent": p.agent, "label": domain.canonical(p.action), "confidence": p.confidence}
@@ -43,7 +45,7 @@ def question(
 
 
 def read_reply(domain: AnyDomain, reply: object, *, state_text: str | None = None) -> Prediction:
-    """Return a person's answer: an option's number, or its label in any case.
+    """Return a person's answer: an option's number, its label in any case, or a whole answer.
 
     Args:
         domain: the domain of the question.
@@ -51,8 +53,12 @@ def read_reply(domain: AnyDomain, reply: object, *, state_text: str | None = Non
         state_text: the state asked about; if given, the answer must be legal in it.
 
     Raises:
-        IllegalAction: the reply is neither; the message lists the options.
+        IllegalAction: the reply is none; the message lists the options.
     """
+    if isinstance(domain, WholeAnswers):
+        return Prediction(
+            agent=NAME, action=domain.whole(str(reply)), confidence=None, tier="person"
+        )
     labels = {action: domain.canonical(action) for action in range(domain.num_actions)}
     if state_text is not None:
         legal = domain.legal_actions(domain.from_text(state_text))

@@ -1,4 +1,4 @@
-"""The LLM agent: asks any chat model behind the OpenAI API for one of the legal actions."""
+"""The LLM agent: asks any chat model behind the OpenAI API for an action, or a whole answer."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from trimtab.agents.replies import (
     TOP_LOGPROBS,
     letter_odds,
     read_json_action,
+    read_json_grid,
     read_letter,
     read_usage,
 )
@@ -55,7 +56,7 @@ class UnreadableReply(ParseError):
 
 
 class LLMAgent:
-    """Asks a chat model for one of the legal actions; an ``Agent`` of any domain.
+    """Asks a chat model for a legal action, or a whole answer; an ``Agent`` of any domain.
 
     The reply must name a legal action. One that does not is counted, shown to the model and asked
     for once more; a second one raises: no action is ever made up. Confidence is None, except for
@@ -230,8 +231,12 @@ class LLMAgent:
         if prompt.schema is not None:
             if not reply.parsed:
                 raise ParseError(f"the reply is not JSON of the schema: {content[:120]!r}")
-            action = read_json_action(content, prompt.actions)
-            return Prediction(agent=self.name, action=action, confidence=None, tier=self.model_id)
+            read: int | str = (
+                read_json_action(content, prompt.actions)
+                if prompt.whole is None
+                else read_json_grid(content, prompt.whole)
+            )
+            return Prediction(agent=self.name, action=read, confidence=None, tier=self.model_id)
         letter = read_letter(content, prompt.actions)
         action = prompt.actions[letter]
         odds = letter_odds(

@@ -1,4 +1,4 @@
-"""Reads an LLM's reply strictly: the chosen action, its probability, and the tokens used.
+"""Reads an LLM's reply strictly: the action or whole answer, its probability, and the tokens.
 
 Measured on the embedded model (llama.cpp): under a JSON schema the reply may open a code fence
 that is cut from the content but present in the log-probabilities, and log-probabilities are taken
@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from trimtab.errors import ParseError, UsageMissing
+from trimtab.agents.prompts import ACTION, GRID
+from trimtab.errors import IllegalAction, ParseError, UsageMissing
 from trimtab.records import Usage
 
 if TYPE_CHECKING:
@@ -51,16 +52,26 @@ def read_json_action(content: str, actions: Mapping[str, int]) -> int:
     Raises:
         ParseError: the reply is not complete JSON of that form, or names no legal action.
     """
-    try:
-        reply = json.loads(content)
-    except ValueError:
-        raise ParseError(f"the reply is not JSON: {_short(content)}") from None
-    if not isinstance(reply, dict) or set(reply) != {"action"}:
-        raise ParseError(f'the reply is not of the form {{"action": …}}: {_short(content)}')
-    name = reply["action"]
-    if not isinstance(name, str) or name not in actions:
+    name = _only_text(content, ACTION)
+    if name not in actions:
         raise ParseError(f"the reply names no legal action: {_short(content)}")
     return actions[name]
+
+
+def read_json_grid(content: str, whole: Callable[[str], str]) -> str:
+    """Return the whole answer of a reply like ``{"grid": "1234…"}``; it may well be wrong.
+
+    Args:
+        content: the reply.
+        whole: a domain's, which spells whole answers.
+
+    Raises:
+        ParseError: the reply is not complete JSON of that form, or its text is no whole answer.
+    """
+    try:
+        return whole(_only_text(content, GRID))
+    except IllegalAction as error:
+        raise ParseError(f"the reply holds no whole answer: {error}") from None
 
 
 def read_letter(content: str, actions: Mapping[str, int]) -> str:
@@ -108,6 +119,20 @@ def read_usage(message: AIMessage) -> Usage:
         cached_tokens=counts.get("input_token_details", {}).get("cache_read") or 0,
         completion_tokens=counts["output_tokens"],
     )
+
+
+def _only_text(content: str, key: str) -> str:
+    """Return the text of a JSON object that has one key."""
+    try:
+        reply = json.loads(content)
+    except ValueError:
+        raise ParseError(f"the reply is not JSON: {_short(content)}") from None
+    if not isinstance(reply, dict) or set(reply) != {key}:
+        raise ParseError(f'the reply is not of the form {{"{key}": …}}: {_short(content)}')
+    text = reply[key]
+    if not isinstance(text, str):
+        raise ParseError(f"the reply's {key!r} is no text: {_short(content)}")
+    return text
 
 
 def _odds(token: Mapping[str, Any], letter: str, letters: Sequence[str]) -> LetterOdds | None:

@@ -40,7 +40,13 @@ class OncePerDomain:
 
 
 def price_estimate(
-    domain: AnyDomain, *, model_id: str, prices: PriceTable, examples: int
+    domain: AnyDomain,
+    *,
+    model_id: str,
+    prices: PriceTable,
+    examples: int = 0,
+    prompt_tokens: int = 0,
+    reply_tokens: int = REPLY_TOKENS,
 ) -> Callable[[], float]:
     """Return a function that gives an upper estimate of one answer's price in US dollars.
 
@@ -49,15 +55,18 @@ def price_estimate(
         model_id: the LLM, as the price table names it.
         prices: the table; read when the function is called.
         examples: labelled examples, or lines of a board, beside the instructions.
+        prompt_tokens: what the prompt holds beside these.
+        reply_tokens: of the longest reply; more than usual take more processor time, too.
     """
+    fixed = len(domain.instructions) // CHARS_PER_TOKEN + examples * EXAMPLE_TOKENS
 
     def estimate() -> float:
         return prices.cost(
             model_id,
-            prompt_tokens=len(domain.instructions) // CHARS_PER_TOKEN + examples * EXAMPLE_TOKENS,
+            prompt_tokens=fixed + prompt_tokens,
             cached_tokens=0,
-            completion_tokens=REPLY_TOKENS,
-            cpu_s=REPLY_CPU_S,
+            completion_tokens=reply_tokens,
+            cpu_s=REPLY_CPU_S * reply_tokens / REPLY_TOKENS,
         )
 
     return estimate

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
 
-from trimtab.agents.ladder import KIND
+from trimtab.agents import ladder, recursive
 from trimtab.agents.llm import LLMAgent, OpenChatModel, open_chat_model, open_recording
 from trimtab.agents.local_llm import EMBEDDED_MODEL
 from trimtab.agents.meta_controller import CheapestFirst
@@ -27,8 +27,10 @@ from trimtab.release.bundle import LoadedBundle, load
 from trimtab.settings import Settings, make_folder
 
 logger = logging.getLogger(__name__)
-SHIPPED = ("assistant", "connect_four")
+SHIPPED = ("assistant", "connect_four", "sudoku6")
 """Domains whose bundles come with trimtab."""
+WITH_NUMBA = ("connect_four",)
+"""Those of them whose rules need the extra ``search``."""
 
 
 def open_ledger(path: Path) -> SqliteLedger:
@@ -119,16 +121,18 @@ def bundle_servings(
     """
     prices = load_prices(settings)
     loaded = {name: load(Path(folder), domain=name) for name, folder in bundles.items()}
-    texts = any(bundle.spec.get("kind") == KIND for bundle in loaded.values())
-    embedders = load_embedders(settings.models) if texts else {}
-    return {
-        name: choices_serving(
-            bundle, settings=settings, embedders=embedders, prices=prices, expert=expert
-        )
-        if bundle.spec.get("kind") == KIND
-        else _board_serving(bundle, settings=settings, prices=prices, expert=expert)
-        for name, bundle in loaded.items()
-    }
+    kinds = {name: bundle.spec.get("kind") for name, bundle in loaded.items()}
+    embedders = load_embedders(settings.models) if ladder.KIND in kinds.values() else {}
+    served = {}
+    for name, bundle in loaded.items():
+        if kinds[name] == ladder.KIND:
+            served[name] = choices_serving(
+                bundle, settings=settings, embedders=embedders, prices=prices, expert=expert
+            )
+        else:
+            wire = _puzzle_serving if kinds[name] == recursive.KIND else _board_serving
+            served[name] = wire(bundle, settings=settings, prices=prices, expert=expert)
+    return served
 
 
 def shipped_bundles(names: Iterable[str]) -> dict[str, Path]:
@@ -145,6 +149,15 @@ def shipped_bundles(names: Iterable[str]) -> dict[str, Path]:
                 "a bundle of your own"
             )
     return found
+
+
+def _puzzle_serving(
+    bundle: LoadedBundle, *, settings: Settings, prices: PriceTable, expert: ExpertFactory
+) -> Serving:
+    # domains of texts must not pay for the import
+    from trimtab.app.puzzle_serving import puzzle_serving
+
+    return puzzle_serving(bundle, settings=settings, prices=prices, expert=expert)
 
 
 def _board_serving(

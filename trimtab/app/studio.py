@@ -18,7 +18,7 @@ from prometheus_client import REGISTRY
 
 from trimtab.app.api import create_app
 from trimtab.app.client import Trimtab
-from trimtab.app.serving import SHIPPED
+from trimtab.app.serving import SHIPPED, WITH_NUMBA
 from trimtab.errors import MissingExtra
 from trimtab.graphs.nodes import DecideNodes
 from trimtab.settings import Settings, load_settings
@@ -74,11 +74,12 @@ class Process:
 
 
 def shipped_here() -> tuple[str, ...]:
-    """Return the shipped domains that this installation can serve; ``assistant`` always."""
+    """Return the shipped domains that this installation can serve."""
     if find_spec("numba") is not None:
         return SHIPPED
-    logger.warning("of the shipped domains only assistant: %s", MissingExtra("numba", "search"))
-    return SHIPPED[:1]
+    absent = ", ".join(WITH_NUMBA)
+    logger.warning("not served: %s: %s", absent, MissingExtra("numba", "search"))
+    return tuple(name for name in SHIPPED if name not in WITH_NUMBA)
 
 
 process = Process()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
+from trimtab.domains.whole_answers import WholeAnswers
 from trimtab.errors import IllegalAction, InputError, TruthUnknown
 from trimtab.graphs.serving import Serving
 from trimtab.ledger import REDACTED
@@ -75,11 +76,15 @@ def resolve_by_solver(
 
 
 def right_answers(domain: AnyDomain, state: object) -> list[str]:
-    """Return the canonical words of every legal answer that the domain's truth calls right.
+    """Return the canonical words of every answer that the domain's truth calls right.
+
+    These are legal actions, or the one whole answer of a domain of such.
 
     Raises:
         TruthUnknown: the domain does not know it.
     """
+    if isinstance(domain, WholeAnswers):
+        return [domain.solution(state)]
     return [
         domain.canonical(action)
         for action in domain.legal_actions(state)
@@ -95,7 +100,8 @@ def _judged(domain: AnyDomain, decision: Decision) -> Outcome | None:
     return Outcome(
         decision_id=decision.decision_id,
         reward=float(_spelled(domain.canonical, decision.action) in right),
-        source="solver",
+        # several are kept in one line, so that a single one with blanks in it needs another source
+        source="checker" if isinstance(domain, WholeAnswers) else "solver",
         reference=" ".join(right),
     )
 

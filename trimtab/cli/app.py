@@ -132,6 +132,7 @@ def decide(
     """Decide on one text and print the answer with its trail."""
     from trimtab.app.client import Trimtab
     from trimtab.cli.tables import decision_table
+    from trimtab.cli.traces import recursion_grids
     from trimtab.records import decision_to_json
 
     bundles = named_bundles(bundle)
@@ -143,6 +144,8 @@ def decide(
         emit(decision_to_json(decision), schema="trimtab.decision/1")
     else:
         console.print(decision_table(decision, canonical))
+        for part in recursion_grids(decision):
+            console.print(part)
         typer.echo(decision.answer)
     if fail_on_degraded and decision.route.reason == "degraded":
         raise typer.Exit(4)

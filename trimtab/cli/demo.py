@@ -12,6 +12,7 @@ from rich.panel import Panel
 from rich.progress import track
 from rich.table import Table
 
+from trimtab.cli.demo_exact import connect_four, puzzles, spelled
 from trimtab.cli.output import console, emit
 from trimtab.cli.tables import metrics_table, verdict_sentence
 from trimtab.errors import ConfigError
@@ -22,7 +23,8 @@ TITLES = {
     "llm": "3  Ask the live LLM on requests drawn uniformly",
     "earn": "4  The same stream with a SIMULATED expert, to show what earning looks like",
     "connect_four": "5  Connect Four: net, search, larger search, LLM, judged by the exact solver",
-    "report": "6  Write the report",
+    "puzzles": "6  Puzzles: recursive net, restarts, exact search, LLM, judged by the exact solver",
+    "report": "7  Write the report",
 }
 
 
@@ -90,11 +92,11 @@ def _stream(row: Mapping[str, Any]) -> list[Any]:
         table.add_column(heading, justify="left" if heading == "tier" else "right")
     for tier, figures in row["tiers"].items():
         table.add_row(
-            tier, f"{figures['share']:.1%}", *_spelled(figures), f"{figures['cpu_ms']:.2f}"
+            tier, f"{figures['share']:.1%}", *spelled(figures), f"{figures['cpu_ms']:.2f}"
         )
-    table.add_row("all", "100.0%", *_spelled(row["all"]), "", style="bold")
+    table.add_row("all", "100.0%", *spelled(row["all"]), "", style="bold")
     accepted = row["accepted"]
-    share, right = accepted["share"], _spelled(accepted)
+    share, right = accepted["share"], spelled(accepted)
     return [
         table,
         f"  sure enough to be shown without the LLM (confidence ≥ {row['threshold']:.2f}): "
@@ -110,7 +112,7 @@ def _llm(row: Mapping[str, Any]) -> list[Any]:
         f"{_escape(case['answer'])}[/] (truth: {_escape(case['truth'])})  {_escape(case['text'])}"
         for case in row["verbatim"]
     )
-    llm, small = _spelled(row["llm"]), _spelled(row["small_models"])
+    llm, small = spelled(row["llm"]), spelled(row["small_models"])
     played = " (recorded)" if row["recorded"] else ""
     unreadable = f", {row['unreadable']} without a readable answer" if row["unreadable"] else ""
     return [
@@ -140,18 +142,18 @@ def _earn(row: Mapping[str, Any]) -> list[Any]:
         table.add_column(heading, justify="left" if heading == "policy" else "right")
     table.add_row(
         f"always the expert ({row['expert']})",
-        *_spelled(row["always"]),
+        *spelled(row["always"]),
         "100.0%",
         f"{row['usd_per_1000_always']:.4f}",
     )
     table.add_row(
         f"routed (expert {row['expert']})",
-        *_spelled(row["routed"]),
+        *spelled(row["routed"]),
         f"{row['llm_share']:.1%}",
         f"{row['usd_per_1000']:.4f}",
     )
     never, always, share = row["never"], row["always"], row["llm_share"]
-    table.add_row("never the expert", *_spelled(never), "0.0%", "0.0000")
+    table.add_row("never the expert", *spelled(never), "0.0%", "0.0000")
     mixed = share * always["accuracy"] + (1 - share) * never["accuracy"]
     table.add_row(
         f"random at equal share (expert {row['expert']})",
@@ -171,65 +173,6 @@ def _earn(row: Mapping[str, Any]) -> list[Any]:
     ]
 
 
-def _connect_four(row: Mapping[str, Any]) -> list[Any]:
-    low, high = row["stones"]
-    table = Table(
-        title=f"{row['n']} positions of {low} to {high} stones in which a move can be wrong"
-    )
-    for heading in ("agent", "share", "right", "95 % interval", "net alone there", "ms", "USD"):
-        table.add_column(heading, justify="left" if heading == "agent" else "right")
-    for step in row["steps"]:
-        if not step["n"]:
-            table.add_row(step["agent"], "0.0%")
-            continue
-        table.add_row(
-            step["agent"],
-            f"{step['share']:.1%}",
-            *_spelled(step["right"]),
-            _spelled(step["net_alone"])[0],
-            f"{step['seconds'] * 1e3:.1f}",
-            f"{step['usd_per_1000']:.2g}",
-        )
-    table.add_row(
-        "all",
-        "100.0%",
-        *_spelled(row["routed"]),
-        _spelled(row["net_alone"])[0],
-        f"{row['seconds_each'] * 1e3:.1f}",
-        f"{row['usd_per_1000']:.2g}",
-        style="bold",
-    )
-    return [
-        table,
-        "  by the agent that answered; right: the move keeps the exact win, draw or loss; ms and "
-        "USD per 1,000 moves hold every step of the climb",
-        *_player(row["llm"]),
-    ]
-
-
-def _player(llm: Mapping[str, Any] | None) -> list[str]:
-    """Return what the LLM was worth at the board."""
-    if llm is None:
-        return ["  the LLM was not asked: no answers of it are recorded for this game"]
-    if llm["model"] is None:
-        return [f"  the LLM named no legal column on any of {llm['n']} positions"]
-    asked, searched = _spelled(llm["right"]), _spelled(llm["searched"])
-    unreadable = f", {llm['unreadable']} without a legal column" if llm["unreadable"] else ""
-    return [
-        f"  {llm['model']} on {llm['n']} of them{unreadable}: {asked[0]} right ({asked[1]}), "
-        f"{llm['seconds']:.2f} s and {llm['usd_per_1000']:.2g} USD per 1,000; net and searches on "
-        f"the same ones: {searched[0]} ({searched[1]})",
-        "  " + verdict_sentence(llm["verdict"]),
-        *_afterwards(llm),
-    ]
-
-
-def _afterwards(llm: Mapping[str, Any]) -> list[str]:
-    if not llm["n_after"]:
-        return []
-    return [f"  on the next {llm['n_after']} positions it was asked in {llm['share_after']:.1%}"]
-
-
 def _report(row: Mapping[str, Any]) -> list[Any]:
     return [
         f"  {row['decisions']} decisions in {row['ledger']}",
@@ -242,15 +185,10 @@ _PAGES = {
     "stream": _stream,
     "llm": _llm,
     "earn": _earn,
-    "connect_four": _connect_four,
+    "connect_four": connect_four,
+    "puzzles": puzzles,
     "report": _report,
 }
-
-
-def _spelled(figures: Mapping[str, Any]) -> tuple[str, str]:
-    if figures["accuracy"] is None:
-        return "-", ""
-    return f"{figures['accuracy']:.1%}", f"{figures['low']:.1%} … {figures['high']:.1%}"
 
 
 def _escape(text: str) -> str:

@@ -46,7 +46,8 @@ def record(
     domain: Annotated[str, typer.Option(help="Domain whose labels are asked for.")] = "assistant",
     n: Annotated[int, typer.Option(min=1, help="Requests, drawn uniformly.")] = 40,
     table: Annotated[
-        Path | None, typer.Option(help="Labelled texts to draw from; the shipped test set if none.")
+        Path | None,
+        typer.Option(help="Labelled texts to draw from; the shipped test set or puzzles if none."),
     ] = None,
     text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
     label_column: Annotated[str, typer.Option(help="Column of the labels.")] = "label",
@@ -59,14 +60,19 @@ def record(
     ] = False,
 ) -> None:
     """Ask the LLM on drawn requests and keep its answers, to be played back without it."""
+    from trimtab.app.demo_puzzles import KIND, drawn_puzzles
     from trimtab.app.serving import LLM, bundle_servings, shipped_bundle
-    from trimtab.datasets.tables import read_table, shipped
+    from trimtab.datasets.tables import LabelledText, read_table, shipped
     from trimtab.graphs.serving import FEW_SHOT
     from trimtab.settings import load_settings
 
     settings = load_settings()
-    if table is None:
-        rows: Sequence[LabelledText] = shipped(domain).test
+    if table is None and domain == KIND:
+        rows: Sequence[LabelledText] = [
+            LabelledText(row.question, row.answer) for row in drawn_puzzles()
+        ]
+    elif table is None:
+        rows = shipped(domain).test
     else:
         rows = read_table(table, text_column=text_column, label_column=label_column)
     folder = bundle or shipped_bundle(domain)

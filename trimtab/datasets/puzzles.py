@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.datasets.tables import table_rows
-from trimtab.domains import maze, sudoku, sudoku_generator, sudoku_solver
+from trimtab.domains import maze, maze_paths, sudoku, sudoku_generator, sudoku_solver
 from trimtab.domains.texts import listed, short
 from trimtab.errors import InputError
 
@@ -174,7 +174,7 @@ def generate(
 def _generate_one(kind: Kind, rng: np.random.Generator, grade: str, tries: int) -> PuzzleRow:
     side = side_of(kind)
     if kind.startswith("maze"):
-        return PuzzleRow(*maze.generate(side, rng), grade)
+        return PuzzleRow(*maze_paths.generate(side, rng), grade)
     if grade == "easy":
         easy = sudoku_generator.generate_easy(side, rng)
         return PuzzleRow(easy.question, easy.answer, easy.grade)

@@ -7,13 +7,12 @@ maze with two would have two right answers. The border may have openings, which 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
+from trimtab.domains.maze_paths import generate, neighbours, only_path, steps
 from trimtab.domains.texts import short
 from trimtab.errors import IllegalAction, InputError
 from trimtab.protocols import Array
@@ -21,8 +20,6 @@ from trimtab.protocols import Array
 MOVES = "NESW"
 CELLS = "# SGo"
 """Every character of a maze and its answer, in the order of their codes."""
-EXTRA_OPENINGS = 0.06
-"""Share of the inner walls that is opened beyond a spanning tree, so that there are loops."""
 SIDES = (11, 15)
 _BEGUN = "/"
 
@@ -87,7 +84,7 @@ class Maze:
         if state.maze[visited[-1]] == "G":
             return []
         legal = []
-        for action, cell in _neighbours(self.side)[visited[-1]]:
+        for action, cell in neighbours(self.side)[visited[-1]]:
             if state.maze[cell] != "#" and cell not in visited:
                 legal.append(action)
         return legal
@@ -182,9 +179,8 @@ class Maze:
 
     def _path(self, state: MazeState) -> list[int]:
         path = [state.maze.index("S")]
-        steps = _steps(self.side)
         for move in state.moves:
-            path.append(path[-1] + steps[MOVES.index(move)])
+            path.append(path[-1] + steps(self.side)[MOVES.index(move)])
         return path
 
     def _check(self, maze: str) -> None:
@@ -200,124 +196,3 @@ class Maze:
         if maze.count("S") != 1 or maze.count("G") != 1:
             raise InputError(f"text={short(maze)} needs exactly one S and one G")
         only_path(maze)
-
-
-def generate(side: int, rng: np.random.Generator) -> tuple[str, str]:
-    """Return a maze and its answer; the path has at least ``side`` steps."""
-    while True:
-        maze = _carve(side, rng)
-        open_cells = [cell for cell, c in enumerate(maze) if c == " "]
-        for _ in range(8):
-            start, goal = rng.choice(open_cells, size=2, replace=False)
-            placed = list(maze)
-            placed[int(start)], placed[int(goal)] = "S", "G"
-            text = "".join(placed)
-            length, paths = shortest(text)
-            if paths == 1 and length >= side:
-                return text, only_path(text)
-
-
-def shortest(maze: str) -> tuple[int, int]:
-    """Return the steps of the shortest path (−1 if there is none) and how many there are."""
-    distance, ways = _distances(maze)
-    goal = maze.index("G")
-    return distance.get(goal, -1), ways.get(goal, 0)
-
-
-def _steps(side: int) -> tuple[int, int, int, int]:
-    """Return what a move adds to a cell's index, in the order of ``MOVES``."""
-    return (-side, 1, side, -1)
-
-
-@lru_cache(maxsize=len(SIDES))
-def _neighbours(side: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Return (move, cell) of each cell's neighbours; a border may be open, but nothing wraps."""
-    return tuple(
-        tuple(
-            (action, cell + step)
-            for action, (step, inside) in enumerate(
-                zip(
-                    _steps(side),
-                    (row > 0, column < side - 1, row < side - 1, column > 0),
-                    strict=True,
-                )
-            )
-            if inside
-        )
-        for cell in range(side**2)
-        for row, column in [divmod(cell, side)]
-    )
-
-
-def _distances(maze: str) -> tuple[dict[int, int], dict[int, int]]:
-    """Return steps from S and the number of shortest ways, by cell."""
-    side = round(len(maze) ** 0.5)
-    start = maze.index("S")
-    distance, ways = {start: 0}, {start: 1}
-    queue = deque([start])
-    while queue:
-        cell = queue.popleft()
-        for _, near in _neighbours(side)[cell]:
-            if maze[near] == "#":
-                continue
-            if near not in distance:
-                distance[near] = distance[cell] + 1
-                ways[near] = 0
-                queue.append(near)
-            if distance[near] == distance[cell] + 1:
-                ways[near] += ways[cell]
-    return distance, ways
-
-
-@lru_cache(maxsize=4096)
-def only_path(maze: str) -> str:
-    """Return the maze with its only shortest path marked.
-
-    Raises:
-        InputError: there is no path, or more than one shortest one.
-    """
-    distance, ways = _distances(maze)
-    side = round(len(maze) ** 0.5)
-    cell = maze.index("G")
-    if ways.get(cell, 0) != 1:
-        problem = "no path" if cell not in distance else f"{ways[cell]} shortest paths"
-        raise InputError(f"text={short(maze)} has {problem} from S to G; give one with exactly one")
-    marked = list(maze)
-    while distance[cell] > 1:
-        cell = next(
-            near
-            for _, near in _neighbours(side)[cell]
-            if distance.get(near, -1) == distance[cell] - 1
-        )
-        marked[cell] = "o"
-    return "".join(marked)
-
-
-def _carve(side: int, rng: np.random.Generator) -> list[str]:
-    """Return a spanning-tree maze with some further openings."""
-    cells = ["#"] * side**2
-    stack = [side + 1]
-    cells[stack[0]] = " "
-    while stack:
-        cell = stack[-1]
-        row, column = divmod(cell, side)
-        ahead = [
-            step
-            for step, inside in zip(
-                _steps(side), (row > 2, column < side - 3, row < side - 3, column > 2), strict=True
-            )
-            if inside and cells[cell + 2 * step] == "#"
-        ]
-        if not ahead:
-            stack.pop()
-            continue
-        step = ahead[int(rng.integers(len(ahead)))]
-        cells[cell + step] = cells[cell + 2 * step] = " "
-        stack.append(cell + 2 * step)
-    for cell in range(side, side**2 - side):
-        row, column = divmod(cell, side)
-        # only a wall between two rooms: a corner post would open nothing
-        between = (row % 2) != (column % 2) and 0 < column < side - 1
-        if between and cells[cell] == "#" and rng.random() < EXTRA_OPENINGS:
-            cells[cell] = " "
-    return cells

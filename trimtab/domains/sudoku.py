@@ -143,9 +143,17 @@ class Sudoku:
             cell, digit = divmod(answer, self.side)
             row, column = divmod(cell, self.side)
             return f"r{row + 1}c{column + 1}={digit + 1}"
-        plain = "".join(c for c in answer if c not in " |\n\r\t")
-        if self._geometry.is_cell(plain):
-            return plain
+        plain = _without_layout(answer)
+        return plain if self._geometry.is_cell(plain) else self.whole(answer)
+
+    @property
+    def answer_pattern(self) -> str:
+        """Return the regular expression of a full grid in one line."""
+        return f"^[1-{self.side}]{{{self.side**2}}}$"
+
+    def whole(self, answer: str) -> str:
+        """Return a full grid as one line of digits; layout is dropped as in ``canonical``."""
+        plain = _without_layout(answer)
         if len(plain) != self.side**2 or not set(plain) <= set(self._geometry.digits):
             raise IllegalAction(
                 f"answer={short(answer)} is no full grid; give {self.side**2} digits from 1 to "
@@ -168,6 +176,11 @@ class Sudoku:
         """Return the only solution of the givens."""
         return _only_solution(self.side, state.givens)
 
+    def board_text(self, state: SudokuState) -> str:
+        """Return the grid, a line a row."""
+        rows = range(0, self.side**2, self.side)
+        return "\n".join(" ".join(state.grid[start : start + self.side]) for start in rows)
+
     def violations(self, grid: str) -> int:
         """Return how many pairs of equal digits share a row, a column or a box."""
         return self._geometry.violations(grid)
@@ -183,6 +196,10 @@ class Sudoku:
             raise InputError(
                 f"text={short(part)} holds {bad}; use digits 1 to {self.side}, and . for empty"
             )
+
+
+def _without_layout(answer: str) -> str:
+    return "".join(c for c in answer if c not in " |\n\r\t")
 
 
 @lru_cache(maxsize=4096)

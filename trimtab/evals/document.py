@@ -12,6 +12,7 @@ from trimtab.errors import InputError
 from trimtab.evals.curve import Curve
 from trimtab.evals.policies import Comparison
 from trimtab.evals.promises import PromiseReport
+from trimtab.evals.recursions import Recursion
 from trimtab.stats import Estimate, ReliabilityBin
 
 SCHEMA = "trimtab.report/1"
@@ -93,6 +94,7 @@ class DomainReport:
         promise: what is promised, and what audits say of it.
         curve: cost against quality on requests drawn uniformly; None where there are none.
         monthly: figures for the volume that was asked for.
+        recursions: how a recursive net came to a few of its answers; empty where none answers.
     """
 
     domain: str
@@ -116,6 +118,7 @@ class DomainReport:
     promise: PromiseReport
     curve: Curve | None
     monthly: Monthly | None
+    recursions: tuple[Recursion, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

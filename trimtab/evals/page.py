@@ -12,6 +12,7 @@ from trimtab.evals import plots
 from trimtab.evals.curve_plot import cost_difference, marked_points
 from trimtab.evals.document import DomainReport, Report
 from trimtab.evals.promise_words import curve_note
+from trimtab.evals.recursions import recursion_cells
 from trimtab.evals.summary import METHODS, compared, headlines, policy_label
 from trimtab.evals.wording import duration, money, percent, points, span
 from trimtab.stats import Estimate
@@ -31,6 +32,7 @@ def render_page(report: Report) -> str:
         "policy_label": policy_label,
         "figure": _figure,
         "time": _time,
+        "cells": recursion_cells,
         "waited": _waited,
         "plots": _plots,
         "swatch": lambda index: Markup(plots.swatch(index)),  # noqa: S704 - built as a tree

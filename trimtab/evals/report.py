@@ -30,6 +30,7 @@ from trimtab.evals.pairs import uniform_pairs
 from trimtab.evals.policies import Comparison, compare, resamples_for
 from trimtab.evals.promise_life import Life, read_life
 from trimtab.evals.promises import PromiseReport, promise_curve, promise_report
+from trimtab.evals.recursions import sampled_recursions
 from trimtab.evals.terms import read_issued
 from trimtab.records import Prediction
 from trimtab.stats import (
@@ -165,6 +166,7 @@ def _domain(
         promise=promise,
         curve=promise_curve(pairs, issued=issued, rng=rng),
         monthly=None if volume is None else _monthly(volume, usd_per_1000, comparison, promise),
+        recursions=sampled_recursions(rows, rng=rng),
     )
 
 

@@ -57,6 +57,11 @@ AGENTS = {
     "policy": DESCRIPTIONS["policy"],
     "mcts": "A tree search that the net guides.",
     "mcts_600": "The same search with 600 simulations.",
+    "trm": "A tiny recursive net that answers the whole puzzle.",
+    "hrm": "A hierarchical recursive net that answers the whole puzzle.",
+    "trm_restarts": "Noisy runs of the same net; the one it believes most is kept.",
+    "hrm_restarts": "Noisy runs of the same net; the one it believes most is kept.",
+    "exact": "A search that ends with a proof, guided by the net.",
 }
 """What is known of agents by name; others are described by their domains."""
 
@@ -186,7 +191,7 @@ class ServedError(RuntimeError):
     """An error of trimtab on a server, which would not show the message of another class."""
 
 
-def shown_by_servers(runtime: Runtime[DecideContext], act: Callable[[], Update]) -> Update:
+def shown_by_servers(runtime: Runtime[Any], act: Callable[[], Update]) -> Update:
     """Return what a step returns; on a server, its errors of trimtab are :class:`ServedError`."""
     try:
         return act()

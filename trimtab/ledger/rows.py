@@ -216,7 +216,9 @@ def _take_words(plain: dict[str, Any]) -> dict[str, Any]:
 
 
 def _take_answer(prediction: dict[str, Any], words: dict[str, Any], *, name: str) -> None:
-    """Move a complete answer out of a plain prediction, and pack its probabilities."""
+    """Move a complete answer and a trace out of a plain prediction, and pack its probabilities."""
+    if "trace" in prediction:  # it may spell the state
+        words[f"{name}.trace"] = prediction.pop("trace")
     if isinstance(prediction["action"], str):
         words[name] = prediction.pop("action")
     if prediction["probs"] is not None:
@@ -237,6 +239,8 @@ def _return_answer(prediction: dict[str, Any], words: Mapping[str, Any], *, name
     """Undo :func:`_take_answer`."""
     if "action" not in prediction:
         prediction["action"] = words.get(name, REDACTED)
+    if f"{name}.trace" in words:
+        prediction["trace"] = words[f"{name}.trace"]
     if prediction["probs"] is not None:
         prediction["probs"] = _unpack(prediction["probs"])
 
