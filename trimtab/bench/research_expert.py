@@ -1,10 +1,10 @@
 """A simulated expert for the research set: a loopback server that speaks for an LLM.
 
 It knows the gold. Where it is drawn to be right it answers with those gold sentences that stand in
-the passages it was sent, or says that they do not answer; where not, it changes numbers or denies,
-and answers what has no answer. The client, the prompts, the check of its citations and the bill
-are the real ones, and tokens are counted as four characters each. What it shows is what the graph
-makes of such an expert, not how good any LLM is.
+the passages it was sent, or says that they do not answer. Where not, it changes the numbers of a
+claim or says something else that a passage holds, also where there is no answer. The client, the
+prompts, the check of its citations and the bill are the real ones, and tokens are counted as four
+characters each. What it shows is what the graph makes of such an expert, not how good any LLM is.
 """
 
 from __future__ import annotations
@@ -108,20 +108,19 @@ def serving(expert: GoldExpert, settings: Settings) -> Iterator[Settings]:
 
 
 def _wrong(claims: Sequence[dict[str, Any]], passages: Sequence[tuple[str, str]]) -> list[Any]:
-    """Return the claims made false, or else what the first passage happens to say."""
-    if claims:
-        return [{**claim, "text": _false(claim["text"])} for claim in claims]
-    return [
-        {"text": found[0].strip(), "passages": [name]}
-        for name, text in passages[:1]
-        if (found := _SENTENCE.search(text.split("\n", 2)[-1]))
+    """Return the claims with each number raised by one, or else what a passage happens to say."""
+    raised = [
+        {**claim, "text": re.sub(r"\d+", lambda found: str(int(found[0]) + 1), claim["text"])}
+        for claim in claims
+        if any(letter.isdigit() for letter in claim["text"])
     ]
-
-
-def _false(text: str) -> str:
-    """Return a sentence with its numbers raised by one, or denied where it has none."""
-    raised = re.sub(r"\d+", lambda found: str(int(found[0]) + 1), text)
-    return raised if raised != text else f"It is not true that {text[0].lower()}{text[1:]}"
+    said = {claim["text"] for claim in claims}
+    return raised or [
+        {"text": text.strip(), "passages": [name]}
+        for name, passage in passages[:1]
+        for text in _SENTENCE.findall(passage.split("\n", 2)[-1])[:2]
+        if text.strip() not in said
+    ]
 
 
 class _Handler(BaseHTTPRequestHandler):
