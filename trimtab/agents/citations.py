@@ -1,8 +1,8 @@
 """Whether a sentence supports a claim that cites it.
 
-Six measures go into one fitted probability: nearness of meaning, shared words, and what wording
-cannot excuse – a number or name that the evidence lacks, the opposite direction, a figure beside
-other words, more than was said. A number that the evidence lacks decides alone.
+A number or a name that the evidence lacks decides alone. The rest is one fitted probability of
+five measures: nearness of meaning, shared words, the opposite direction, a figure beside other
+words, more than was said.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from trimtab.agents.research_fit import Fitted
 from trimtab.agents.sentences import Sentence, sentences, stems
 from trimtab.protocols import Embedder
 
-MEASURES = ("cosine", "coverage", "names_missing", "opposed", "swapped", "overclaims")
+MEASURES = ("cosine", "coverage", "opposed", "swapped", "overclaims")
 _WINDOW = 2
 """Neighbouring sentences that may support one claim together."""
 
@@ -70,9 +70,9 @@ class CitationChecker:
             record: authors, date and categories of the paper, where the claim may rest on them.
             passage: around the sentence; names may stand there.
         """
-        if not facts.numbers(claim) <= facts.numbers(f"{sentence} {title} {record}"):
+        if not possible(claim, sentence, title=title, record=record, passage=passage):
             return 0.0
-        row = measures(self._embedder, claim, sentence, title=title, named=f"{record} {passage}")
+        row = measures(self._embedder, claim, sentence, title=title)
         return self._fitted.support.probability(row)
 
     def supports(
@@ -107,21 +107,26 @@ class CitationChecker:
         return best
 
 
-def measures(
-    embedder: Embedder, claim: str, sentence: str, *, title: str = "", named: str = ""
-) -> list[float]:
-    """Return the values of ``MEASURES`` for one claim and one stretch of text.
+def possible(
+    claim: str, sentence: str, *, title: str = "", record: str = "", passage: str = ""
+) -> bool:
+    """Return whether the evidence holds every number and name of a claim, which orders nothing."""
+    evidence = f"{sentence} {title} {record}"
+    return (
+        facts.numbers(claim) <= facts.numbers(evidence)
+        and not missing_names(claim, f"{evidence} {passage}")
+        and not is_directive(claim)
+    )
 
-    ``named`` is what else may hold the names that the claim uses.
-    """
+
+def measures(embedder: Embedder, claim: str, sentence: str, *, title: str = "") -> list[float]:
+    """Return the values of ``MEASURES`` for one claim and one stretch of text."""
     titled = f"{title}\n{sentence}" if title else sentence
     mine, bare, whole = embedder.embed([claim, sentence, titled])
     words = stems(claim)
-    asked = facts.names(claim)
     return [
         float(max(np.dot(mine, bare), np.dot(mine, whole))),
         len(words & stems(f"{sentence} {title}")) / max(1, len(words)),
-        len(missing_names(claim, f"{sentence} {title} {named}")) / max(1, len(asked)),
         float(facts.opposed(claim, sentence)),
         facts.swapped(claim, sentence),
         float(facts.overclaims(claim, sentence)),
@@ -139,6 +144,8 @@ def objection(
 ) -> str:
     """Return in words what speaks against a claim, empty where nothing hard does."""
     evidence = f"{sentence} {title} {record}"
+    if is_directive(claim):
+        return "the claim gives an order"
     absent = sorted(facts.numbers(claim) - facts.numbers(evidence))
     if absent:
         return f"the passage does not hold the number {absent[0]:g}"

@@ -93,7 +93,12 @@ class CheapAnswer:
 
 
 def answer_from(
-    item: PlanItem, passages: Sequence[Passage], embedder: Embedder, rarity: Rarity
+    item: PlanItem,
+    passages: Sequence[Passage],
+    embedder: Embedder,
+    rarity: Rarity,
+    *,
+    about: str = "",
 ) -> CheapAnswer:
     """Return the sentences that answer a sub-question best.
 
@@ -102,12 +107,14 @@ def answer_from(
         passages: best first; each carries its cosine to the question.
         embedder: of sentences; passages' vectors come from the same one.
         rarity: of words in the corpus.
+        about: what the sub-questions ask that this one needs; its own words may say little.
     """
     weights = question_words(item.goal, rarity)
+    subject = question_words(f"{about} {item.goal}", rarity)
     if not passages:
         return CheapAnswer(candidates=(), features=(0.0, 0.0, 0.0, 1.0, 1.0, 0.0))
     if item.tool == "facts":
-        return _from_record(item, passages, weights)
+        return _from_record(item, passages, subject)
     read: list[tuple[Passage, Sentence]] = []
     skipped: list[str] = []
     for passage in passages:
@@ -116,7 +123,7 @@ def answer_from(
         if len(usable) < len(found):
             skipped.append(passage.source_id)
         read += [(passage, one) for one in usable]
-    cosines = _cosines(item.goal, read, embedder)
+    cosines = _cosines(f"{about} {item.goal}".strip(), read, embedder)
     bonus = NUMBER_BONUS if wants_number(item.goal) else 0.0
     scored = [
         _candidate(passage, one, float(cosine), weights, bonus)
@@ -129,7 +136,7 @@ def answer_from(
     return CheapAnswer(
         candidates=best,
         features=_features(
-            item.goal, passages, best, dict(zip(scored, cosines, strict=True)), weights
+            item.goal, passages, best, dict(zip(scored, cosines, strict=True)), subject
         ),
         skipped=tuple(skipped),
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from trimtab.agents.facts import names
 from trimtab.domains.texts import short
 from trimtab.errors import ParseError
 
@@ -41,11 +42,16 @@ _PAIRS = (
         r"in\s+common)\b.*$"
     ),
     re.compile(r"^(?P<a>.+?)\s+(?:vs\.?|versus)\s+(?P<b>.+?)$"),
+    re.compile(
+        r"^(?P<a>.+?),?\s+(?:compared\s+(?:with|to)|(?:that\s+|which\s+)?differs?\s+from|"
+        r"differently\s+from|in\s+contrast\s+to|as\s+opposed\s+to)\s+(?P<b>.+?)$"
+    ),
 )
 _PAPERS = re.compile(
     r"^(?:(?:what|which)\s+(?:\w+\s+){0,2}?(?:papers|works|studies|articles|preprints)\b|"
     r"(?:list|name|find|show|give)\s+(?:me\s+)?(?:\w+\s+){0,3}?(?:papers|works|studies)\b|"
-    r"are\s+there\s+(?:\w+\s+)?papers\b)"
+    r"(?:are|is)\s+there\s+(?:\w+\s+)?(?:papers|work|research|studies)\b|"
+    r"what\s+is\s+there\s+(?:on|about)\b|who\s+(?:else\s+)?works\s+on\b)"
 )
 _FACTS: Mapping[str, re.Pattern[str]] = {
     "authors": re.compile(
@@ -53,7 +59,7 @@ _FACTS: Mapping[str, re.Pattern[str]] = {
         r"\bauthors?\b|\bwritten\s+by\s+whom\b|\bby\s+whom\b|\bwhose\s+(?:paper|work)\b"
     ),
     "published": re.compile(
-        r"\bwhen\s+(?:was|were|did|is)\b.*\b(?:paper|publish\w*|submit\w*|appear\w*|post\w*|"
+        r"\bwho\b.*\band\s+when\b|\bwhen\s+(?:was|were|did|is)\b.*\b(?:paper|publish\w*|submit\w*|appear\w*|post\w*|"
         r"releas\w*|com\w*\s+out|written|introduc\w*|propos\w*)|"
         r"\b(?:what|which)\s+(?:\w+\s+)?(?:date|day|month|year)\b|"
         r"\b(?:publication|submission)\s+date\b"
@@ -243,13 +249,17 @@ def _several(text: str) -> Plan | None:
         PlanItem(
             id=f"q{n}",
             goal=clause,
-            # a pronoun stands for what the first clause is about
-            needs=("q1",) if n > 1 and _PRONOUN.search(clause.casefold()) else (),
+            needs=("q1",) if n > 1 and _points_back(clause) else (),
             tool="facts" if asked_facts(clause) else "search",
         )
         for n, clause in enumerate(clauses[:MAX_ITEMS], start=1)
     )
     return Plan(kind="several", items=items)
+
+
+def _points_back(clause: str) -> bool:
+    """Return whether a clause speaks of what another one names: by a pronoun, or without a name."""
+    return bool(_PRONOUN.search(clause.casefold())) or not names(clause)
 
 
 def _is_other(clause: str) -> bool:

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from trimtab.agents import facts
-from trimtab.agents.citations import MEASURES, measures
+from trimtab.agents.citations import MEASURES, measures, possible
 from trimtab.agents.extractive import FEATURES, CheapAnswer, answer_from
 from trimtab.agents.planning import PlanItem, plan_by_rules
 from trimtab.agents.refine import first_draft
@@ -121,13 +120,17 @@ def found_for(
     made: dict[str, CheapAnswer] = {}
     read: dict[str, list[Passage]] = {}
     rows: list[Found] = []
-    for item in plan_by_rules(question.question).items:
+    items = plan_by_rules(question.question).items
+    for item in items:
         if item.tool == "combine":
             continue
         chosen = selector.select(item.goal, library.find(item.goal, k=FOUND), k=READ).passages
         ahead = [one for need in item.needs for one in _first(read[need], made[need])]
         read[item.id] = list({one.source_id: one for one in [*ahead, *chosen]}.values())[:READ]
-        made[item.id] = answer_from(item, read[item.id], library.embedder, library.rarity)
+        about = " ".join(one.goal for one in items if one.id in item.needs)
+        made[item.id] = answer_from(
+            item, read[item.id], library.embedder, library.rarity, about=about
+        )
         rows.append(
             Found(
                 question=number,
@@ -192,23 +195,14 @@ def _support(embedder: Embedder, split: Split) -> tuple[Any, Any, Any, Any]:
 
 
 def _pairs(embedder: Embedder, split: Split) -> tuple[Any, Any, Any]:
-    """Return `[R, F]` measures, `[R]` whether the numbers fit, and `[R]` labels."""
+    """Return `[R, F]` measures, `[R]` whether numbers and names fit, and `[R]` labels."""
     papers = {paper.arxiv_id: paper for paper in shipped_papers()}
     pairs = labelled_citations(split)
-    rows = [
-        measures(
-            embedder,
-            pair.claim,
-            pair.sentence,
-            title=papers[pair.arxiv_id].title,
-            named=papers[pair.arxiv_id].abstract,
-        )
-        for pair in pairs
-    ]
-    hard = [
-        facts.numbers(pair.claim) <= facts.numbers(f"{pair.sentence} {papers[pair.arxiv_id].title}")
-        for pair in pairs
-    ]
+    rows, hard = [], []
+    for pair in pairs:
+        paper = papers[pair.arxiv_id]
+        rows.append(measures(embedder, pair.claim, pair.sentence, title=paper.title))
+        hard.append(possible(pair.claim, pair.sentence, title=paper.title, passage=paper.abstract))
     labels = [pair.supports for pair in pairs]
     return np.array(rows), np.array(hard, dtype=bool), np.array(labels, dtype=bool)
 

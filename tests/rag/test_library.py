@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.papers import minilm, some_papers
+from trimtab.rag.corpus import Corpus
+from trimtab.rag.library import COSINE, Library
+
+
+def test_passages_carry_their_cosine_and_words_their_rarity(tmp_path: Path) -> None:
+    with Corpus(tmp_path / "corpus") as corpus:
+        corpus.papers.put(some_papers(most=6))
+        corpus.index(minilm())
+        with corpus.open_index(minilm()) as index:
+            library = Library(index, minilm())
+            found = library.find("CP-Router", k=3)
+            assert next(one.metadata["paper"] for one in found) == "2505.19970"
+            [vector] = minilm().embed(["CP-Router"])
+            near = index.cosines(vector, [one.source_id for one in found])
+            for one in found:
+                assert float(one.metadata[COSINE]) == pytest.approx(near[one.source_id], abs=1e-6)
+            rare = library.rarity(["zebra", "conformal", "models"])
+            assert rare["zebra"] == 1.0
+            assert 0.0 <= rare["models"] < rare["conformal"] < 1.0
