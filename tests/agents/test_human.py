@@ -7,6 +7,7 @@ import pytest
 from tests.desk import DESK
 from trimtab.agents.human import question, read_reply
 from trimtab.domains.choices import Choices
+from trimtab.domains.sudoku import Sudoku
 from trimtab.errors import IllegalAction
 from trimtab.records import Prediction
 
@@ -52,3 +53,11 @@ def test_an_answer_that_is_not_legal_in_the_state_is_refused() -> None:
 def test_every_option_offered_is_read_back() -> None:
     for option in question(DESK, "hello", [])["options"]:
         assert DESK.canonical(read_reply(DESK, option["number"]).action) == option["label"]
+
+
+def test_puzzle_has_no_options_and_its_whole_answer_is_read() -> None:
+    puzzle, solution = ".....42......1.3", "1234342143122143"
+    assert question(Sudoku(4), puzzle, [])["options"] == []
+    assert read_reply(Sudoku(4), "1234 3421\n4312 2143").action == solution
+    with pytest.raises(IllegalAction, match="16 digits"):
+        read_reply(Sudoku(4), "r1c1=1")

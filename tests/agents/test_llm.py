@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import email.utils
+import json
 import math
 import threading
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ from trimtab.agents.chat_call import retry_after_s
 from trimtab.agents.llm import LLMAgent, UnreadableReply, open_chat_model
 from trimtab.agents.resilience import CircuitBreaker, RetryPolicy
 from trimtab.domains.choices import ChoiceState
+from trimtab.domains.sudoku import Sudoku
 from trimtab.errors import (
     ConfigError,
     ContextOverflow,
@@ -90,6 +92,7 @@ class Asked:
 def asking(
     script: Script,
     *,
+    domain: AnyDomain = DESK,
     timeout_s: float = 10.0,
     breaker: CircuitBreaker | None = None,
     **options: Any,
@@ -101,7 +104,7 @@ def asking(
         open_chat_model(settings(server.url, timeout_s=timeout_s)) as opened,
     ):
         agent = LLMAgent(
-            DESK,
+            domain,
             opened.model,
             model_id=opened.model_id,
             prices=PRICES,
@@ -199,6 +202,22 @@ def test_a_reply_without_a_message_is_asked_once_more(first: Reply) -> None:
     with asking([first, choosing("refund")]) as asked:
         assert asked.predict().action == 1
     assert asked.agent.counts["parse_errors"] == 1
+
+
+def test_wrong_grid_is_an_answer_and_a_broken_one_is_asked_for_again() -> None:
+    domain = Sudoku(4)
+    state = domain.from_text(".....42......1.3")
+    wrong = "1234" * 4
+    script = [completion('{"grid": "12"}'), completion(json.dumps({"grid": wrong}))]
+    with asking(script, domain=domain) as asked:
+        [prediction] = asked.agent.predict([state])
+        sent = asked.server.requests[0].body["response_format"]["json_schema"]
+    assert (prediction.action, prediction.confidence) == (wrong, None)
+    assert prediction.signals == {"parse_errors": 1.0}
+    assert domain.check(state, prediction.action) == 0.0
+    assert asked.agent.counts["parse_errors"] == 1
+    assert sent["strict"] is True
+    assert sent["schema"]["properties"]["grid"]["pattern"] == "^[1-4]{16}$"
 
 
 def test_two_unreadable_replies_raise_and_tell_what_they_cost() -> None:

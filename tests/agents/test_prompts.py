@@ -10,6 +10,7 @@ from tests.desk import DESK
 from trimtab.agents.prompts import Prompt, action_schema, ask_again, build_prompt
 from trimtab.domains.choices import Choices, ChoiceState
 from trimtab.domains.connect_four import ConnectFour
+from trimtab.domains.sudoku import Sudoku
 from trimtab.errors import ConfigError, IllegalAction, InputError
 from trimtab.records import Passage
 
@@ -116,3 +117,36 @@ def test_finished_game_is_not_asked_about() -> None:
     game = ConnectFour()
     with pytest.raises(InputError, match="no legal action"):
         build_prompt(game, game.from_text("1212121"), (), letters=False)
+
+
+PUZZLE = "......41.....5....231.54....4.....12"
+SOLUTION = "562431413265654123231654125346346512"
+
+
+def test_puzzle_is_asked_for_its_whole_grid() -> None:
+    domain = Sudoku(6)
+    prompt = build_prompt(domain, domain.from_text(PUZZLE), (), letters=False)
+    assert prompt.actions == {}
+    assert prompt.schema is not None
+    assert prompt.schema["required"] == ["grid"]
+    assert prompt.schema["properties"]["grid"]["pattern"] == "^[1-6]{36}$"
+    assert prompt.whole is not None
+    assert prompt.whole(SOLUTION) == SOLUTION
+    system, question = prompt.turns[0][1], prompt.turns[-1][1]
+    assert '{"grid": "' in system
+    assert PUZZLE in question
+    assert ". . . . . .\n4 1 . . . .\n" in question
+    assert "^[1-6]{36}$" in ask_again(prompt, "no").turns[-1][1]
+
+
+def test_solved_puzzles_are_examples_of_the_reply() -> None:
+    domain = Sudoku(6)
+    solved = Passage(text=PUZZLE, source_id="1", score=1.0, metadata={"label": SOLUTION})
+    prompt = build_prompt(domain, domain.from_text(PUZZLE), [solved], letters=False)
+    assert json.loads(prompt.turns[2][1]) == {"grid": SOLUTION}
+
+
+def test_no_letter_stands_for_a_grid() -> None:
+    domain = Sudoku(6)
+    with pytest.raises(ConfigError, match="letters=False"):
+        build_prompt(domain, domain.from_text(PUZZLE), (), letters=True)

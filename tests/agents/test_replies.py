@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 
-from trimtab.agents.replies import letter_odds, read_json_action, read_letter, read_usage
+from trimtab.agents.replies import (
+    letter_odds,
+    read_json_action,
+    read_json_grid,
+    read_letter,
+    read_usage,
+)
+from trimtab.domains.sudoku import Sudoku
 from trimtab.errors import ParseError, UsageMissing
 
 ACTIONS = {"delivery": 0, "refund": 1}
@@ -61,6 +68,28 @@ def test_anything_else_is_unreadable(content: str) -> None:
 def test_no_text_becomes_an_action_by_chance(content: str) -> None:
     with pytest.raises(ParseError):
         read_json_action(content, ACTIONS)
+
+
+def test_a_grid_is_read_right_or_wrong() -> None:
+    grid = "1234" * 4
+    assert read_json_grid(f'{{"grid": "{grid}"}}', Sudoku(4).whole) == grid
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"grid": "1234"}',
+        '{"grid": "12341234123412349"}',
+        '{"grid": "123412341234123."}',
+        '{"grid": "r1c1=1"}',
+        '{"grid": ["1234"]}',
+        '{"action": "1234123412341234"}',
+        "1234123412341234",
+    ],
+)
+def test_what_is_no_whole_grid_is_unreadable(content: str) -> None:
+    with pytest.raises(ParseError):
+        read_json_grid(content, Sudoku(4).whole)
 
 
 @pytest.mark.parametrize("content", ["B", " B", "B.", "B)\n"])

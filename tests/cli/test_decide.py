@@ -50,3 +50,19 @@ def test_shipped_game_is_decided_by_its_name(
     result = CliRunner().invoke(app, asked)
     assert result.exit_code == 0, result.output
     assert json.loads(result.output.splitlines()[-1])["answer"] == "4"
+
+
+def test_shipped_puzzle_net_shows_the_grid_after_each_recursion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRIMTAB_LEDGER", str(tmp_path / "ledger.sqlite"))
+    monkeypatch.setenv("TRIMTAB_CERTIFICATES", str(tmp_path / "certificates"))
+    puzzle, solution = (
+        "4..2....3..1....2..1...6..2.5..6....",
+        "451263623541346125215436132654564312",
+    )
+    asked = ["decide", puzzle, "--domain", "sudoku6", "--mode", "neural_only"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    assert "step 1, q " in result.output
+    assert solution in result.output.splitlines()

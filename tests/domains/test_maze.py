@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 
 from tests.contracts.domain import DomainContract
+from tests.contracts.whole_answers import WholeAnswersContract
 from trimtab.domains.maze import Maze
 from trimtab.domains.maze_paths import generate, shortest
 from trimtab.errors import IllegalAction, InputError
-from trimtab.protocols import Domain
 
 MAZE = "######S  #### ##G  ######"
 ANSWER = "######Soo####o##Goo######"
 TWO_WAYS = "######S  ## # ##  G######"
 
 
-class TestMaze11(DomainContract):
+class TestMaze11(WholeAnswersContract, DomainContract):
     @pytest.fixture
-    def domain(self) -> Domain[Any]:
+    def domain(self) -> Maze:
         return Maze(11)
 
 
@@ -76,3 +74,9 @@ def test_a_maze_that_cannot_be_used_is_named(text: str, says: str) -> None:
 def test_an_answer_that_is_no_maze_is_named() -> None:
     with pytest.raises(IllegalAction, match="no marked maze"):
         Maze(5).canonical("left, then right")
+
+
+def test_the_maze_is_drawn_with_the_path_so_far() -> None:
+    domain = Maze(5)
+    state = domain.from_text(f"{MAZE}/E")
+    assert domain.board_text(state) == "#####\n#So #\n### #\n#G  #\n#####"

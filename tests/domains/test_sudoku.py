@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.contracts.domain import DomainContract
+from tests.contracts.whole_answers import WholeAnswersContract
 from trimtab.domains.sudoku import Sudoku
 from trimtab.domains.sudoku_generator import generate, generate_easy, graded, mean_guesses
 from trimtab.domains.sudoku_solver import geometry, solutions
@@ -24,9 +25,9 @@ class TestSudoku4(DomainContract):
         return Sudoku(4)
 
 
-class TestSudoku6(DomainContract):
+class TestSudoku6(WholeAnswersContract, DomainContract):
     @pytest.fixture
-    def domain(self) -> Domain[Any]:
+    def domain(self) -> Sudoku:
         return Sudoku(6)
 
 
@@ -101,3 +102,9 @@ def test_an_answer_that_is_no_grid_is_named() -> None:
 def test_another_side_is_named() -> None:
     with pytest.raises(InputError, match="side=5"):
         Sudoku(5)
+
+
+def test_the_grid_is_drawn_a_line_a_row() -> None:
+    domain = Sudoku(4)
+    drawn = domain.board_text(domain.from_text(QUESTION))
+    assert drawn == ". . . .\n. 4 2 .\n. . . .\n. 1 . 3"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import sqlite3
 from contextlib import closing
@@ -12,7 +13,7 @@ from trimtab.errors import LedgerCorrupt, LedgerError
 from trimtab.ledger import REDACTED, SqliteLedger
 from trimtab.ledger.connection import connect
 from trimtab.ledger.schema import TRIGGERS
-from trimtab.records import decision_from_json, prediction_from_json
+from trimtab.records import Prediction, decision_from_json, prediction_from_json
 
 
 @pytest.fixture
@@ -194,6 +195,21 @@ def test_complete_answers_are_redacted_too(tmp_path: Path) -> None:
         read = ledger.get("a")
         assert (read.action, read.answer, read.state) == (REDACTED, REDACTED, REDACTED)
         assert read.predictions == written.predictions
+
+
+def test_trace_that_spells_the_text_is_redacted_too(tmp_path: Path) -> None:
+    secret = {"grids": ["the word nobody may read"]}
+    traced = Prediction(agent="trm", action=0, confidence=0.5, trace=secret)
+    written = make_decision("a")
+    written = dataclasses.replace(written, predictions=(traced, *written.predictions))
+    with SqliteLedger(tmp_path / "ledger.sqlite") as ledger:
+        ledger.append(written)
+        ledger.flush()
+        assert ledger.get("a") == written
+        ledger.redact("a")
+        assert ledger.get("a").predictions[0] == dataclasses.replace(traced, trace={})
+        for file in tmp_path.iterdir():
+            assert b"nobody may read" not in file.read_bytes(), file
 
 
 @pytest.mark.parametrize("length", [1, 3_000])
