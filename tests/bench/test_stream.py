@@ -155,6 +155,7 @@ def test_computed_at_once_the_promise_does_what_one_request_at_a_time_does() -> 
         windows.collected(begun)
     chosen = bets.pool[name]
     seen = chosen.run(world.steps.take(rows[bets.since[name] :]))
+    known = world.steps.correct[3, rows[bets.since[name] :]]
     windows.certify(
         name,
         llm_share=0.5,
@@ -162,6 +163,7 @@ def test_computed_at_once_the_promise_does_what_one_request_at_a_time_does() -> 
             mean=float(seen.confidence.mean()),
             spread=float(seen.confidence.std()),
             n=seen.trail.size,
+            gains=float((seen.correct & ~known).mean()),
         ),
     )
     outcomes = chosen.run(world.steps)
@@ -297,6 +299,34 @@ def test_what_is_fitted_later_in_a_window_is_not_waited_for_before() -> None:
     assert bets.pick(650, planned=2000) is None
 
 
+def test_every_kind_of_drift_has_its_own_figures_and_bars(table: Path) -> None:
+    result = run(
+        tables=[table],
+        models=list(MODELS),
+        strong="big",
+        n=1200,
+        drift_at=600,
+        promise=0.05,
+        drift=["label", "llm"],
+        streams=1,
+        audit_rate=0.2,
+    )
+    assert {"kept_after", "llm_kept_after", "delay", "llm_delay"} <= set(result["bars"])
+    assert {"blind_loss", "llm_blind_loss", "delay_allowed"} <= set(result["measures"])
+    assert "covariate_kept_after" not in result["measures"]
+    assert result["audit_rate"] == 0.2
+
+
+def test_where_nothing_can_succeed_the_window_ends_early_and_only_the_llm_is_paid() -> None:
+    world = _world("random")
+    one = draw(world, n=2000, drift_at=2000, seed=0, stream=0)
+    found = ride(world, one, plan=PLAN, drift=DriftPlan(loss=PLAN.loss))
+    paid = world.steps.cost_usd[:, one.requests]
+    collected = PLAN.fits[-1] + PLAN.every - len(one.table)
+    np.testing.assert_allclose(found.usd[collected:], paid[3, collected:])
+    assert (found.calls == 1.0).all()
+
+
 def test_two_tables_are_joined_over_the_models_named(table: Path) -> None:
     other = table.with_name("other.jsonl")
     other.write_bytes(table.read_bytes())
@@ -351,6 +381,8 @@ def test_a_table_smaller_than_the_first_fit_is_filled_up_with_requests() -> None
         ({"drift": ["weather"]}, "weather"),
         ({"streams": 0}, "streams=0"),
         ({"n": 10}, "n=10"),
+        ({"audit_rate": 0.0}, "audit_rate=0.0"),
+        ({"controllers": -1}, "controllers=-1"),
         ({"promise": 2.0}, "loss=2.0"),
         ({"after": ["medium"]}, "medium"),
         ({"after": ["easy", "hard"]}, "one side of the drift"),

@@ -48,6 +48,40 @@ def test_a2_stays_quiet_while_audits_win_as_often_as_they_lose() -> None:
     assert not any(alarms.audited(float(loss)) for loss in losses)
 
 
+def test_a2_needs_fewer_audits_where_the_windows_gains_are_known() -> None:
+    values = np.random.default_rng(0).choice([1.0, -1.0, 0.0], p=[0.115, 0.008, 0.877], size=3000)
+    heard = []
+    for gains in (0.008, None):
+        alarms = Alarms(PLAN, Predicted(mean=0.95, spread=0.05, n=500, gains=gains))
+        heard.append(next(i for i, v in enumerate(values) if alarms.audited(float(v))))
+    assert heard[0] < 0.8 * heard[1]
+
+
+def test_a2_rarely_sounds_falsely_at_the_border_of_the_promise() -> None:
+    rng = np.random.default_rng(1)
+    false = 0
+    for _ in range(60):
+        window = rng.choice([1.0, -1.0, 0.0], p=[0.03, 0.01, 0.96], size=500)
+        gains = float((window < 0.0).mean())
+        alarms = Alarms(PLAN, Predicted(mean=0.95, spread=0.05, n=500, gains=gains))
+        audits = rng.choice([1.0, -1.0, 0.0], p=[0.03, 0.01, 0.96], size=200)
+        false += any(alarms.audited(float(v)) is not None for v in audits)
+    assert clopper_pearson(false, 60, confidence=0.99)[0] <= PLAN.false_alarms
+
+
+def test_alarms_that_know_the_gains_go_on_from_their_state() -> None:
+    alarms = Alarms(PLAN, Predicted(mean=0.95, spread=0.05, n=500, gains=0.01))
+    alarms.audited(1.0)
+    again = Alarms.from_json(json.loads(json.dumps(alarms.to_json())))
+    assert again.capital("A2") == alarms.capital("A2") > 2.0
+    assert again.audit_rate == PLAN.suspicious_rate
+
+
+def test_gains_are_a_share() -> None:
+    with pytest.raises(InputError, match=r"gains=1\.5"):
+        Predicted(mean=0.9, spread=0.1, n=5, gains=1.5)
+
+
 def test_a3_sounds_when_the_llm_forgets() -> None:
     alarms = Alarms(PLAN, SURE)
     rights = np.random.default_rng(0).random(200) < 0.6
@@ -73,7 +107,7 @@ def test_a_wrong_canary_raises_the_canary_rate() -> None:
 def test_predictions_that_never_vary_are_made_up_for_by_audits() -> None:
     alarms = Alarms(PLAN, Predicted(mean=0.9, spread=0.0, n=500))
     assert not alarms.sighted
-    assert alarms.audit_rate == PLAN.suspicious_rate
+    assert alarms.audit_rate == PLAN.blind_rate
 
 
 def test_an_alarm_that_is_off_takes_nothing() -> None:

@@ -23,6 +23,13 @@ def test_all_three_kinds_compete_and_the_strong_step_alone_is_first() -> None:
     assert kinds == {Single, AgreementChain, ValueCascade}
 
 
+@pytest.mark.parametrize("prices", [0, 3])
+def test_as_many_controllers_compete_as_are_asked_for(prices: int) -> None:
+    steps = independent([0.7, 0.8, 0.95], usd=[1e-3, 2e-3, 0.1], n=100)
+    tried, _ = fit_candidates(steps, rng=_rng(), prices=prices)
+    assert sum(isinstance(one.candidate.cascade, ValueCascade) for one in tried) == prices
+
+
 def test_names_are_unique() -> None:
     steps = independent([0.7, 0.8, 0.9, 0.95], usd=[1e-3, 2e-3, 3e-3, 0.1], n=100)
     names = [one.candidate.name for one in fit_candidates(steps, rng=_rng())[0]]

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,11 @@ import numpy as np
 
 from trimtab.agents.window_plan import WindowPlan
 from trimtab.bench.result import Measure, bench_result
-from trimtab.bench.stream_bars import bars
-from trimtab.bench.stream_draw import Draw, Ride, draw
+from trimtab.bench.stream_bars import bars, key_of
+from trimtab.bench.stream_checks import checks
+from trimtab.bench.stream_draw import Ride
 from trimtab.bench.stream_figures import stacked, stream_figures
-from trimtab.bench.stream_lifetime import broken_lifetimes
-from trimtab.bench.stream_ours import Cache, ride
+from trimtab.bench.stream_ours import Cache
 from trimtab.bench.stream_rivals import (
     adaptive_conformal,
     agreement_gate,
@@ -32,54 +31,18 @@ from trimtab.bench.stream_rivals import (
     split_conformal,
 )
 from trimtab.bench.stream_scores import score_streams
+from trimtab.bench.stream_task import Task
 from trimtab.bench.stream_world import (
     Kind,
-    Questions,
-    World,
-    open_world,
     read_questions,
     split_categories,
 )
 from trimtab.errors import ConfigError
-from trimtab.release.drift import Alarm, DriftPlan
-from trimtab.stats import clopper_pearson
+from trimtab.release.drift import Alarm
 
 KINDS: tuple[Kind, ...] = ("covariate", "label", "llm")
-WINDOWS = 10
-"""Re-calibrations of a lifetime."""
-RANDOM_STREAMS = 20
-"""Streams at most of the check that random models save nothing."""
 SERVED_LATE = 500
 """Last requests of a stream, over which the LLM share after a certificate is taken."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """What all scenarios of one run share."""
-
-    questions: Questions
-    strong: str
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    n: int
-    drift_at: int
-    streams: int
-    seed: int
-    plan: WindowPlan
-
-    def world(self, kind: Kind) -> World:
-        """Return the world of a kind of drift; its changed answers follow from the seed."""
-        rng = np.random.default_rng([self.seed, 2])
-        return open_world(
-            self.questions, kind, strong=self.strong, before=self.before, after=self.after, rng=rng
-        )
-
-    def draws(self, world: World, *, drift_at: int, streams: int) -> list[Draw]:
-        """Return the streams of a world."""
-        return [
-            draw(world, n=self.n, drift_at=drift_at, seed=self.seed, stream=stream)
-            for stream in range(streams)
-        ]
 
 
 def run(
@@ -95,6 +58,8 @@ def run(
     promise: float = 0.02,
     confidence: float = 0.95,
     streams: int = 200,
+    audit_rate: float = 0.05,
+    controllers: int = 0,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Return the benchmark of a promise under drift.
@@ -113,6 +78,10 @@ def run(
         promise: the promised paired net loss.
         confidence: of the promise.
         streams: number of streams.
+        audit_rate: share of served requests that is audited while nothing is suspected, by every
+            method.
+        controllers: controllers by value of computation in the pool, beside single models and
+            agreement chains. Each fit then takes seconds instead of tenths.
         seed: of every draw.
 
     Raises:
@@ -120,6 +89,11 @@ def run(
         InputError: a table, a model or a category cannot be used.
     """
     _check(n=n, drift_at=drift_at, drift_by=drift_by, drift=drift, streams=streams)
+    if not 0.0 < audit_rate < 1.0 or controllers < 0:
+        raise ConfigError(
+            f"audit_rate={audit_rate}, controllers={controllers}: give a share in (0, 1) and 0 or "
+            f"more controllers"
+        )
     questions = read_questions(tables, models)
     if strong not in questions.steps.names:
         raise ConfigError(
@@ -144,18 +118,19 @@ def run(
         streams=streams,
         seed=seed,
         plan=WindowPlan(loss=promise, confidence=confidence),
+        audit_rate=audit_rate,
+        controllers=controllers,
     )
     cache: Cache = {}
     measures: dict[str, Measure] = {}
     peers: dict[str, dict[str, Any]] = {}
     slices: dict[str, Any] = {}
     for kind in kinds:
-        prefix = "" if kind == kinds[0] else f"{kind}_"
         own, rivals, slices[kind] = _kind(task, kind, cache)
-        measures |= {f"{prefix}{key}": one for key, one in own.items()}
+        measures |= {key_of(kind, kinds, name): one for name, one in own.items()}
         for name, figures in rivals.items():
             peers.setdefault(name, {})[kind] = {key: m.value for key, m in figures.items()}
-    measures |= _checks(task, kinds, cache)
+    measures |= checks(task, kinds, cache)
     result = bench_result(
         "stream",
         data=f"{questions.name}: {', '.join(before)} then {', '.join(after_them)}",
@@ -170,6 +145,8 @@ def run(
         "streams": streams,
         "drift_at": drift_at,
         "promise": promise,
+        "audit_rate": audit_rate,
+        "controllers": controllers,
         "kinds": list(kinds),
         "slices": slices,
     }
@@ -189,7 +166,7 @@ def _kind(
     )
 
     def ours(*watches: Alarm) -> tuple[list[Ride], dict[str, Measure]]:
-        rides = _rides(task, world, draws, cache, watches)
+        rides = task.rides(world, draws, cache, watches)
         alarms = [one.alarms for one in rides]
         return rides, figures(stacked(rides), alarms=alarms)
 
@@ -197,7 +174,7 @@ def _kind(
     late = float(np.mean([one.calls[-SERVED_LATE:].mean() for one in rides]))
     own["llm_share_late"] = Measure(value=late, unit=f"calls over the last {SERVED_LATE} requests")
     seen = score_streams(world, draws, fit=task.plan.fits[0])
-    rate = DriftPlan(loss=promise).audit_rate
+    rate = task.audit_rate
     ridden = {
         "e_process": e_process(seen, alpha=promise, delta=delta, audit_rate=rate),
         "adaptive_conformal": adaptive_conformal(seen, alpha=promise, audit_rate=rate),
@@ -213,63 +190,6 @@ def _kind(
             value=ask - share, unit="LLM share after the drift, the e-process's less ours"
         )
     return own, rivals, _slices(rides)
-
-
-def _rides(
-    task: Task, world: World, draws: Sequence[Draw], cache: Cache | None, watches: Sequence[Alarm]
-) -> list[Ride]:
-    drift = DriftPlan(loss=task.plan.loss, watches=tuple(watches))
-    return [ride(world, one, plan=task.plan, drift=drift, cache=cache) for one in draws]
-
-
-def _checks(task: Task, kinds: Sequence[Kind], cache: Cache) -> dict[str, Measure]:
-    """Return false alarms without drift, what random models save, and wrong lifetimes."""
-    calm = task.world("none")
-    rides = _rides(
-        task,
-        calm,
-        task.draws(calm, drift_at=task.n, streams=task.streams),
-        cache,
-        ("A1", "A2", "A3"),
-    )
-    false = sum(bool(one.alarms) for one in rides)
-    low, high = clopper_pearson(false, task.streams)
-    wrong = sum(float(one.loss.mean()) > task.plan.loss for one in rides)
-    share = float(np.mean([one.calls.mean() for one in rides]))
-    found = {
-        "false_alarms_calm": Measure(
-            value=false / task.streams,
-            low=low,
-            high=high,
-            unit=f"share of streams with an alarm in {task.n:,} requests without drift",
-        ),
-        "broken_calm": Measure(value=float(wrong), unit="streams without drift above the promise"),
-        "llm_share_calm": Measure(value=share, unit="calls per request without drift"),
-    }
-    noise = task.world("random")
-    streams = min(task.streams, RANDOM_STREAMS)
-    idle = _rides(
-        task, noise, task.draws(noise, drift_at=task.n, streams=streams), None, ("A1", "A2", "A3")
-    )
-    found["random_llm_share"] = Measure(
-        value=float(np.mean([one.calls.mean() for one in idle])),
-        unit=f"calls per request where cheap answers are random, {streams} streams",
-    )
-    found["random_no_saving"] = Measure(
-        value=float(np.mean([one.nothing and not one.served for one in idle])),
-        unit="share of those streams that report no saving",
-    )
-    world = task.world("covariate" if "covariate" in kinds else "none")
-    broken, certificates = broken_lifetimes(
-        world, plan=task.plan, windows=WINDOWS, lifetimes=task.streams, seed=task.seed
-    )
-    found["lifetime_broken"] = Measure(
-        value=float(broken), unit=f"lifetimes of {WINDOWS} windows with a wrong certificate"
-    )
-    found["lifetime_certificates"] = Measure(
-        value=certificates / (WINDOWS * task.streams), unit="share of windows that certify"
-    )
-    return found
 
 
 def _slices(rides: Sequence[Ride]) -> dict[str, dict[str, int]]:

@@ -20,6 +20,9 @@ UNITS = {
     "false_alarms": "share of streams with a false alarm within the requests before the drift",
     "llm_share_before": "calls of the strong model per request, audits and canaries among them",
     "llm_share_after": "calls of the strong model per request, audits and canaries among them",
+    "blind_loss": "part of loss_after that falls before the first alarm after the drift",
+    "delay_allowed": "requests from the drift after which that part alone breaks the promise, "
+    "at the mean net loss of a request before the alarm; none where that keeps the promise",
     "cost_before": "bill of always asking the strong model",
     "cost_after": "bill of always asking the strong model",
 }
@@ -72,6 +75,7 @@ def stream_figures(
         )
         if alarms is not None:
             values["delay"] = _delay(alarms, drift_at=drift_at)
+            values |= _blind(ridden.loss, alarms, drift_at=drift_at, promise=promise)
     return {
         key: Measure(value=one.value, low=one.low, high=one.high, unit=UNITS[key])
         for key, one in values.items()
@@ -88,6 +92,18 @@ def _delay(alarms: Sequence[Sequence[tuple[int, str]]], *, drift_at: int) -> Mea
     finite = [v if v is not None and np.isfinite(v) else None for v in (found.low, found.high)]
     value = found.value if np.isfinite(found.value) else None
     return Measure(value=value, low=finite[0], high=finite[1])
+
+
+def _blind(
+    loss: Floats, alarms: Sequence[Sequence[tuple[int, str]]], *, drift_at: int, promise: float
+) -> dict[str, Measure]:
+    """Return what was lost before the alarms, and how late these may come at that loss."""
+    n = loss.shape[1]
+    ends = [min((at + 1 for at, _ in one if at >= drift_at), default=n) for one in alarms]
+    lost = np.array([row[drift_at:end].sum() for row, end in zip(loss, ends, strict=True)])
+    each = float(lost.sum()) / sum(end - drift_at for end in ends)
+    allowed = promise * (n - drift_at) / each if each > promise else None
+    return {"blind_loss": _mean(lost / (n - drift_at)), "delay_allowed": Measure(value=allowed)}
 
 
 def _mean(values: Floats) -> Measure:

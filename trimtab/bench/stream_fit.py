@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from trimtab.agents.cascades import Candidate, Cascade, Single
+from trimtab.agents.cascades import Candidate
 from trimtab.agents.certify_pool import (
     WARM_PART,
     Rung,
@@ -19,9 +19,7 @@ from trimtab.agents.certify_pool import (
 )
 from trimtab.bench.stream_world import Rows
 from trimtab.domains.tables import RecordedSteps
-from trimtab.training.agreement_chains import agreement_chains, reachable_trails
-from trimtab.training.cascade_pool import price_grid
-from trimtab.training.controller import fit_judge
+from trimtab.training.cascade_pool import fit_candidates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,36 +60,43 @@ class Bets:
         known = [rung for rung in self.rungs if self.since[rung.name] <= row]
         return choose(certified, known, row=row, planned=planned)
 
+    def hopeless(self, planned: int) -> bool:
+        """Return whether no bet is expected to succeed even in twice the rows of the window.
+
+        To be asked once everything is fitted.
+        """
+        return all(rung.rows > 2.0 * planned for rung in self.rungs)
+
 
 def fit_window(
-    first: RecordedSteps, *, strong: str, loss: float, delta: float, planned: int, seed: int
+    first: RecordedSteps,
+    *,
+    strong: str,
+    loss: float,
+    delta: float,
+    planned: int,
+    seed: int,
+    controllers: int = 0,
 ) -> Fitted:
     """Return the pool and its order, from the first rows of a window.
 
-    The pool holds single steps and agreement chains, which need no fitting; what is fitted is the
-    judge of their answers. Controllers by value of computation would add a second per fit here, an
-    hour over all streams; ``bench cascade`` compares them with the chains.
+    The pool holds single steps, agreement chains and so many controllers by value of computation,
+    one for each price λ; what those do on these rows is measured out of fold.
     """
     place = first.index(strong)
-    chains = agreement_chains(first, lambdas=price_grid(first.cost_usd.mean(axis=1)))
-    judge = fit_judge(
-        first, trails=reachable_trails(first, chains), rng=np.random.default_rng(seed)
-    ).model
-    singles: list[Cascade] = [
-        Single(step=m, name=f"always {name}") for m, name in enumerate(first.names) if m != place
-    ]
-    pool = {
-        one.name: Candidate(cascade=one, judge=judge, strong=strong) for one in [*singles, *chains]
-    }
+    tried, _ = fit_candidates(
+        first, strong=strong, rng=np.random.default_rng(seed), prices=controllers
+    )
+    pool = {one.candidate.name: one for one in tried[1:]}  # without the strong step alone
     order = order_of(
-        {name: candidate.run(first) for name, candidate in pool.items()},
+        {name: one.outcomes for name, one in pool.items()},
         first.correct[place],
         first.cost_usd[place],
         loss=loss,
         delta=delta,
         planned=planned,
     )
-    return Fitted(pool={rung.name: pool[rung.name] for rung in order}, order=order)
+    return Fitted(pool={rung.name: pool[rung.name].candidate for rung in order}, order=order)
 
 
 def bet_window(

@@ -30,7 +30,13 @@ Cache = MutableMapping[tuple[int, int], Fitted]
 
 
 def ride(
-    world: World, stream: Draw, *, plan: WindowPlan, drift: DriftPlan, cache: Cache | None = None
+    world: World,
+    stream: Draw,
+    *,
+    plan: WindowPlan,
+    drift: DriftPlan,
+    cache: Cache | None = None,
+    controllers: int = 0,
 ) -> Ride:
     """Return what the promise did on a stream.
 
@@ -40,18 +46,23 @@ def ride(
         plan: of the windows.
         drift: of the alarms; without any the first certificate is served for ever.
         cache: fits of cold starts, by the stream's seed and the number of rows fitted on.
+        controllers: see :func:`trimtab.bench.stream_fit.fit_window`.
     """
-    return _Rider(world, stream, PromiseWindows(plan, drift), cache).run()
+    return _Rider(world, stream, PromiseWindows(plan, drift), cache, controllers).run()
 
 
 @dataclass(slots=True)
 class _Rider:
-    """The requests of one stream, served one phase after another; `at` is the next request."""
+    """The requests of one stream, served one phase after another; `at` is the next request.
+
+    ``alone`` marks those that the strong model answers while no window is open.
+    """
 
     world: World
     stream: Draw
     windows: PromiseWindows
     cache: Cache | None
+    controllers: int
     at: int = 0
     warm: Candidate | None = None
     canaries: Rows = field(default_factory=lambda: np.zeros(0, np.intp))
@@ -59,6 +70,10 @@ class _Rider:
     served: list[tuple[int, str, float]] = field(default_factory=list)
     slices: list[tuple[Slice, ...]] = field(default_factory=list)
     nothing: bool = False
+    alone: Bools = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.alone = np.zeros(len(self.stream.requests), np.bool_)
 
     def run(self) -> Ride:
         """Return the ride."""
@@ -86,7 +101,7 @@ class _Rider:
         return Ride(
             loss=loss,
             calls=calls,
-            usd=usd,
+            usd=np.where(self.alone, strong_usd, usd),
             alarms=tuple(self.alarms),
             served=tuple(self.served),
             nothing=self.nothing,
@@ -99,6 +114,7 @@ class _Rider:
         if windows.phase == "no saving":
             step = min(windows.plan.retry, n - self.at)
             windows.collected(step)
+            self.alone[self.at : self.at + step] = True
             self.at += step
             return None
         number, planned = windows.number, windows.planned
@@ -138,9 +154,11 @@ class _Rider:
             if name is not None:
                 self.at += row - known
                 return self._certify(name, bets, rows[:row])
-            if due == "end":
+            if due == "end" or (row >= windows.plan.fits[-1] and bets.hopeless(windows.planned)):
                 windows.give_up()
                 self.nothing = True
+                self.at += row - known
+                return None
         self.at += len(rows) - known
         return None
 
@@ -156,6 +174,7 @@ class _Rider:
             delta=self.windows.delta,
             planned=self.windows.planned,
             seed=self.stream.seed + number,
+            controllers=self.controllers,
         )
         if known and self.cache is not None:
             self.cache[key] = fitted
@@ -167,6 +186,8 @@ class _Rider:
         chosen = bets.pool[name]
         unseen = rows[bets.since[name] :]
         outcomes = chosen.run(steps.take(unseen))
+        right = steps.correct[steps.index(world.strong)]
+        losses = net_losses(outcomes, right[unseen])
         self.windows.certify(
             name,
             llm_share=float(outcomes.asked_strong.mean()),
@@ -174,12 +195,12 @@ class _Rider:
                 mean=float(outcomes.confidence.mean()),
                 spread=float(outcomes.confidence.std()),
                 n=len(unseen),
+                gains=float((losses < 0.0).mean()),
             ),
         )
-        right = steps.correct[steps.index(world.strong)]
         self.slices.append(
             judge_slices(
-                net_losses(outcomes, right[unseen]),
+                losses,
                 [world.categories[row] for row in unseen.tolist()],
                 loss=self.windows.plan.loss,
                 delta=self.windows.delta,

@@ -32,6 +32,12 @@ def stream(
     promise: Annotated[float, typer.Option(help="Largest loss against the strong model.")] = 0.02,
     confidence: Annotated[float, typer.Option(help="Of the promise, over a lifetime.")] = 0.95,
     streams: Annotated[int, typer.Option(help="Streams, each with its own halves.")] = 200,
+    audit_rate: Annotated[
+        float, typer.Option(help="Share of served requests audited, by every method.")
+    ] = 0.05,
+    controllers: Annotated[
+        int, typer.Option(help="Controllers by value of computation in the pool; slow.")
+    ] = 0,
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -50,6 +56,8 @@ def stream(
         promise=promise,
         confidence=confidence,
         streams=streams,
+        audit_rate=audit_rate,
+        controllers=controllers,
         seed=seed,
     )
     show(result, as_json=as_json)

@@ -4,8 +4,9 @@
   below what it was in the certificate's window, by more than a tolerance. It sees a change of the
   requests, and of anything that shows in how models agree.
 - **A2**, on audits: the paired net loss against the LLM has risen above the promise. Audits are
-  drawn uniformly; where the last ones cost capital more are drawn, at a rate that depends on
-  the past alone.
+  drawn uniformly; after a loss more are drawn, at a rate that depends on the past alone. Where the
+  window's gains are known (the LLM wrong, the shown answer right), half of the capital bets on
+  losses alone, against the promise and those gains: without the gains' swings it bets higher.
 - **A3**, on canaries: questions with known answers that the LLM used to get right are asked again;
   the LLM itself has become worse.
 
@@ -27,6 +28,7 @@ from trimtab.errors import ConfigError, InputError
 from trimtab.stats.cusum import BET_SHARES, CusumRule, level_for
 
 Alarm = Literal["A1", "A2", "A3"]
+_Rule = Literal["A1", "A2", "A3", "A2 losses"]
 
 LOWEST_SPREAD = 0.02
 """Standard deviation of predictions below which A1 sees nothing."""
@@ -43,7 +45,9 @@ class DriftPlan:
         tolerance: fall of the predicted quality that is no reason for an alarm.
         errors: standard errors of the window's mean that A1 allows beside the tolerance.
         audit_rate: share of requests that is audited while nothing is suspected.
-        suspicious_rate: the share once audits have cost capital.
+        suspicious_rate: the share while A2 is suspected; 1 is right where a drift that A1 cannot
+            see must not cost long, and costs little before: some 20 audits for each lost one.
+        blind_rate: the share where A1 is blind.
         canary_rate: canaries per request while nothing is suspected.
         suspicious_canaries: the rate once a canary was answered wrongly.
         canary_errors: share of canaries that a sound LLM may get wrong beyond what it did.
@@ -57,15 +61,18 @@ class DriftPlan:
     tolerance: float = 0.01
     errors: float = 3.0
     audit_rate: float = 0.02
-    suspicious_rate: float = 0.25
+    suspicious_rate: float = 1.0
+    blind_rate: float = 0.25
     canary_rate: float = 0.01
     suspicious_canaries: float = 0.2
     canary_errors: float = 0.05
-    suspicion: float = 1.3
+    suspicion: float = 1.1
     watches: tuple[Alarm, ...] = ("A1", "A2", "A3")
 
     def __post_init__(self) -> None:
-        shares = ("loss", "false_alarms", "audit_rate", "suspicious_rate", "canary_errors")
+        if not 0.0 < self.suspicious_rate <= 1.0:
+            raise ConfigError(f"suspicious_rate={self.suspicious_rate} is not a share in (0, 1]")
+        shares = ("loss", "false_alarms", "audit_rate", "blind_rate", "canary_errors")
         for name in (*shares, "tolerance", "canary_rate", "suspicious_canaries"):
             value = getattr(self, name)
             if not 0.0 < value < 1.0:
@@ -92,13 +99,17 @@ class Predicted:
         mean: of the predicted probabilities that the shown answer is right.
         spread: their standard deviation.
         n: requests they were taken over, none of which fitted the predictions.
+        gains: share of them on which the shown answer is right and the LLM's wrong, if known.
     """
 
     mean: float
     spread: float
     n: int
+    gains: float | None = None
 
     def __post_init__(self) -> None:
+        if self.gains is not None and not 0.0 <= self.gains <= 1.0:
+            raise InputError(f"gains={self.gains} is no share of a window; give one in [0, 1]")
         if not 0.0 <= self.mean <= 1.0 or not self.spread >= 0.0 or self.n < 1:
             raise InputError(
                 f"mean={self.mean}, spread={self.spread}, n={self.n} describe no window; give a "
@@ -122,8 +133,8 @@ class Alarms:
         self.plan = plan
         self.predicted = predicted
         self.canary_errors = canary_errors
-        self.rules: dict[Alarm, CusumRule] = _rules(plan, predicted, canary_errors)
-        self._capitals: dict[Alarm, tuple[float, ...]] = {
+        self.rules: dict[_Rule, CusumRule] = _rules(plan, predicted, canary_errors)
+        self._capitals: dict[_Rule, tuple[float, ...]] = {
             name: (1.0,) * len(BET_SHARES) for name in self.rules
         }
         self.sounded: Alarm | None = None
@@ -137,9 +148,9 @@ class Alarms:
     def audit_rate(self) -> float:
         """Return the share of requests to audit next; it follows from the past alone."""
         blind = "A1" in self.rules and not self.sighted
-        if blind or self._suspects("A2"):
+        if self._suspects("A2"):
             return self.plan.suspicious_rate
-        return self.plan.audit_rate
+        return max(self.plan.blind_rate, self.plan.audit_rate) if blind else self.plan.audit_rate
 
     @property
     def canary_rate(self) -> float:
@@ -151,6 +162,8 @@ class Alarms:
     def capital(self, name: Alarm) -> float:
         """Return the capital of an alarm that is on; it sounds at ``rules[name].level``."""
         capitals = self._capitals[name]
+        if name == "A2":
+            capitals += self._capitals.get("A2 losses", ())
         return sum(capitals) / len(capitals)
 
     def shown(self, probability: float) -> Alarm | None:
@@ -226,12 +239,17 @@ class Alarms:
                     f"paired loss, or whether a canary was right"
                 )
             self._capitals[name] = rule.step(self._capitals[name], value)
-            if rule.sounds(self._capitals[name]):
+            if name == "A2" and "A2 losses" in self.rules:
+                of_losses = self._capitals["A2 losses"]
+                self._capitals["A2 losses"] = self.rules["A2 losses"].step(
+                    of_losses, max(value, 0.0)
+                )
+            if self.capital(name) >= rule.level:
                 self.sounded = name
         return self.sounded
 
 
-def _rules(plan: DriftPlan, predicted: Predicted, canary_errors: float) -> dict[Alarm, CusumRule]:
+def _rules(plan: DriftPlan, predicted: Predicted, canary_errors: float) -> dict[_Rule, CusumRule]:
     """Return the rules that are on; the false alarms are shared between them, A3 getting less."""
     doubt = plan.errors * predicted.spread / math.sqrt(predicted.n)
     bounds: dict[Alarm, tuple[float, float]] = {
@@ -246,7 +264,7 @@ def _rules(plan: DriftPlan, predicted: Predicted, canary_errors: float) -> dict[
         "A3": max(1.0, plan.per * plan.canary_rate),
     }
     parts: dict[Alarm, float] = {"A1": 0.4, "A2": 0.4, "A3": 0.2}
-    return {
+    found: dict[_Rule, CusumRule] = {
         name: CusumRule(
             bound=min(bounds[name][0], 0.999),
             lowest=bounds[name][1],
@@ -254,3 +272,7 @@ def _rules(plan: DriftPlan, predicted: Predicted, canary_errors: float) -> dict[
         )
         for name in plan.watches
     }
+    if "A2" in found and predicted.gains is not None:
+        most = min(plan.loss + predicted.gains, 0.999)
+        found["A2 losses"] = CusumRule(bound=most, lowest=0.0, level=found["A2"].level)
+    return found

@@ -104,15 +104,23 @@ def fit_pool(
 
 
 def fit_candidates(
-    steps: RecordedSteps, *, strong: str | None = None, rng: np.random.Generator
+    steps: RecordedSteps,
+    *,
+    strong: str | None = None,
+    rng: np.random.Generator,
+    prices: int = PRICES,
 ) -> tuple[list[Tried], Judged]:
     """Return every candidate, the strong step alone first, and the judgements they share.
 
-    Arguments and errors are those of :func:`fit_pool`.
+    Args:
+        steps: as for :func:`fit_pool`, and so are the errors.
+        strong: likewise.
+        rng: likewise.
+        prices: number of controllers by value of computation, one for each λ; 0 for none.
     """
     chosen = best_single(steps) if strong is None else strong
     place = steps.index(chosen)
-    lambdas = price_grid(steps.cost_usd.mean(axis=1))
+    lambdas = price_grid(steps.cost_usd.mean(axis=1), max(prices, 1))
     chains = agreement_chains(steps, lambdas=lambdas)
     judged = fit_judge(steps, trails=reachable_trails(steps, chains), rng=rng)
     order = [place, *(m for m in range(len(steps.names)) if m != place)]
@@ -120,7 +128,7 @@ def fit_candidates(
     found = [
         _tried(steps, judged, one, *one.run(steps), strong=chosen) for one in [*plain, *chains]
     ]
-    for fit in fit_values(steps, judged, lambdas=lambdas, rng=rng):
+    for fit in fit_values(steps, judged, lambdas=lambdas, rng=rng) if prices else ():
         found.append(_tried(steps, judged, fit.cascade, fit.trail, fit.shown, strong=chosen))
     return found, judged
 
@@ -131,17 +139,18 @@ def best_single(steps: RecordedSteps) -> str:
     return steps.names[int(order[0])]
 
 
-def price_grid(prices: Floats) -> list[float]:
+def price_grid(prices: Floats, count: int = PRICES) -> list[float]:
     """Return the prices λ to try: from hardly any thrift to none but the cheapest steps.
 
     Args:
         prices: `[M]` mean price of each step in US dollars.
+        count: how many.
     """
     paid_for = prices[prices > 0.0]
     if not len(paid_for):
         return [0.0]
     return [
-        float(value) for value in np.geomspace(1e-3 / paid_for.max(), 0.5 / paid_for.min(), PRICES)
+        float(value) for value in np.geomspace(1e-3 / paid_for.max(), 0.5 / paid_for.min(), count)
     ]
 
 
