@@ -61,7 +61,7 @@ def recursions_of(decision: Decision, outcome: Outcome | None = None) -> list[Re
 def sampled_recursions(
     rows: Sequence[tuple[Decision, Outcome | None]], *, rng: np.random.Generator
 ) -> tuple[Recursion, ...]:
-    """Return the first net's recursions of a few decisions drawn at random, the longest first."""
+    """Return the first net's recursions of the decision with most of them, and of a few drawn."""
     traced = [
         (decision, outcome)
         for decision, outcome in rows
@@ -69,9 +69,10 @@ def sampled_recursions(
     ]
     if not traced:
         return ()
-    picked = rng.choice(len(traced), size=min(SAMPLED, len(traced)), replace=False)
-    found = [recursions_of(*traced[place])[0] for place in picked.tolist()]
-    return tuple(sorted(found, key=lambda one: -len(one.grids)))
+    found = [recursions_of(*row)[0] for row in traced]
+    longest = max(range(len(found)), key=lambda place: len(found[place].grids))
+    others = [place for place in rng.permutation(len(found)).tolist() if place != longest]
+    return tuple(found[place] for place in [longest, *others][:SAMPLED])
 
 
 def recursion_cells(shown: Recursion) -> list[tuple[int, list[list[Cell]]]]:
