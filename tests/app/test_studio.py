@@ -24,6 +24,7 @@ from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import SyncLangGraphClient
 
 from tests.loopback import Loopback, choosing, serving
+from trimtab.graphs import research
 from trimtab.graphs.decide import DESCRIPTIONS, SUCCESSORS
 from trimtab.graphs.state import DecideContext
 from trimtab.ledger import SqliteLedger
@@ -153,6 +154,22 @@ def test_graph_is_drawn_with_descriptions(server: Server) -> None:
     drawn = server.sdk.assistants.get_graph(server.assistant())
     described = {node["id"]: node.get("metadata", {}).get("description") for node in drawn["nodes"]}
     assert {name: described.get(name) for name in DESCRIPTIONS} == DESCRIPTIONS
+
+
+def test_papers_are_asked_through_the_server(server: Server) -> None:
+    """Mode ``neural_only``: nothing is opened but the corpus, and no LLM is asked."""
+    graph = server.sdk.assistants.create("research", context={"mode": "neural_only"})
+    drawn = server.sdk.assistants.get_graph(graph["assistant_id"])
+    described = {node["id"]: node.get("metadata", {}).get("description") for node in drawn["nodes"]}
+    assert {name: described.get(name) for name in research.DESCRIPTIONS} == research.DESCRIPTIONS
+    question = {"question": "Who wrote the CP-Router paper?"}
+    final = server.sdk.runs.wait(None, graph["assistant_id"], input=question)
+    assert "__error__" not in final, final
+    assert "Jiayuan Su" in final["answer"]["text"]
+    bad = server.sdk.runs.wait(
+        None, graph["assistant_id"], input={"question": " "}, raise_error=False
+    )
+    assert "question" in str(bad)
 
 
 def test_assistants_route_as_their_contexts_say(server: Server) -> None:

@@ -174,11 +174,26 @@ def compose(
         elif item["tool"] == "papers":
             lines += [_listed(claim, by_id[claim.source_id]) for claim in mine]
         elif mine:
-            said = " ".join(f"{claim.text} [{by_id[claim.source_id].number}]" for claim in mine)
+            said = _said(mine, by_id)
             lines.append(f"{item['goal']}: {said}" if kind == "comparison" else said)
     loose = [claim for claim in claims if claim.item not in {item["id"] for item in plan}]
-    lines += [f"{claim.text} [{by_id[claim.source_id].number}]" for claim in loose]
-    return "\n".join(lines) or NOTHING
+    if loose:
+        lines.append(_said(loose, by_id))
+    return "\n".join(dict.fromkeys(lines)) or NOTHING
+
+
+def _said(claims: Sequence[Claim], sources: Mapping[str, Source]) -> str:
+    """Return claims with their sources; sentences of one passage stand in its order."""
+    numbers: dict[str, list[int]] = {}
+    first = {claim.source_id: place for place, claim in reversed(list(enumerate(claims)))}
+    quoted = [claim for claim in claims if claim.by == "extractive"]
+    quoted.sort(key=lambda claim: (first[claim.source_id], claim.start))
+    for claim in [*quoted, *(claim for claim in claims if claim.by != "extractive")]:
+        numbers.setdefault(claim.text, []).append(sources[claim.source_id].number)
+    return " ".join(
+        text + "".join(f" [{number}]" for number in dict.fromkeys(cited))
+        for text, cited in numbers.items()
+    )
 
 
 def _listed(claim: Claim, source: Source) -> str:

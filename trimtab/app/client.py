@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Promise
+from trimtab.app.asking import Asking
 from trimtab.app.audits import Auditor
 from trimtab.app.canaries import Canaries
 from trimtab.app.certificates import CertificateBook
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from trimtab.graphs.decide import Graph
 
 
-class Trimtab:
+class Trimtab(Asking):
     """Decides with small models first and asks the LLM only where they are unsure.
 
     Thread-safe. Use it as a context manager, or call :meth:`close`.
@@ -93,8 +93,8 @@ class Trimtab:
             self.certificates,
             audit_rate=self.settings.audit_rate,
             metrics=self.metrics,
-            serving=lambda name: self.nodes.serving(name),
-            route_by=self._route_by,
+            given=lambda name: served.get(name) or self.nodes.serving(name),
+            route_by=self._serve,
             background=self._auditor.queue,
             now=now,
         )
@@ -273,6 +273,7 @@ class Trimtab:
         """Flush the ledger and stop the embedded LLM, if one was started."""
         self._auditor.close()
         self.watch.save()
+        self.close_researchers()
         self._llm.close()
         if self._owns_ledger:
             self.ledger.close()
@@ -282,18 +283,11 @@ class Trimtab:
     def __enter__(self) -> Trimtab:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _route_by(self, issued: Issued) -> None:
-        """Route by a certificate from now on; decisions under way keep the rule they began with."""
-        rule = self.watch.rule(issued)
+    def _serve(self, domain: str, serving: Serving) -> None:
+        """Answer a domain so from now on; decisions under way end as they began."""
         with self._swapping:
-            served = replace(self.nodes.serving(issued.domain), rule=rule)
-            nodes = replace(self.nodes, servings={**self.nodes.servings, issued.domain: served})
+            nodes = replace(self.nodes, servings={**self.nodes.servings, domain: serving})
             self.fast_path = FastPath(nodes, self._ask_human)

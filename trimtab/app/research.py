@@ -30,6 +30,7 @@ from trimtab.pricing import load_prices
 from trimtab.protocols import Embedder, Ledger
 from trimtab.rag.corpus import PAPERS, Corpus
 from trimtab.rag.library import Library
+from trimtab.records import Decision
 from trimtab.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Researcher:
         retry: of requests to the LLM.
         new_id: draws decision ids.
         now: gives the time, aware.
+        told: is given each decision whose ledger row is queued; quick and silent.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Researcher:
         retry: RetryPolicy | None = None,
         new_id: Callable[[], str] = new_decision_id,
         now: Callable[[], datetime] = utc_now,
+        told: Callable[[Decision], None] = lambda decision: None,
     ) -> None:
         self.settings = settings
         self._corpus = corpus
@@ -90,6 +93,7 @@ class Researcher:
             version=version_of(fitted, chosen),
             new_id=new_id,
             now=now,
+            told=told,
         )
 
     @property

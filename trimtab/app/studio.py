@@ -25,6 +25,7 @@ from trimtab.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from trimtab.graphs.decide import Graph
+    from trimtab.graphs.research import Graph as ResearchGraph
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,13 @@ class Process:
                 self._graph = nodes, build(nodes)
             return self._graph[1]
 
+    def research(self) -> ResearchGraph:
+        """Return the graph ``research`` over the own corpus, or trimtab's papers where none is."""
+        from trimtab.app.research import corpus_folder
+
+        folder = corpus_folder(self.settings(), corpus=None, shipped=False)
+        return self.client().researcher(folder).graph
+
     def close(self) -> None:
         """Flush the ledger and stop the embedded LLM, where they were opened."""
         with self._lock:
@@ -91,10 +99,16 @@ async def decide() -> Graph:
     return await asyncio.to_thread(process.graph)
 
 
+async def research() -> ResearchGraph:
+    """Return the graph that answers questions over papers; its first run opens the corpus."""
+    return await asyncio.to_thread(process.research)
+
+
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # what cannot be opened stops the server at its start, not its first run
     await asyncio.to_thread(process.graph)
+    await asyncio.to_thread(process.research)
     yield
     await asyncio.to_thread(process.close)
 

@@ -12,6 +12,7 @@ from trimtab.agents.research_llm import ResearchLLM
 from trimtab.agents.selection import Selector
 from trimtab.protocols import Ledger
 from trimtab.rag.library import Library
+from trimtab.records import Decision
 
 
 class PlanCounts:
@@ -50,6 +51,7 @@ class ResearchKit:
         version: of fit and selector, as the ledger names it.
         new_id: draws decision ids.
         now: gives the time, aware.
+        told: is given each decision whose ledger row is queued; quick and silent.
         counts: of the plans that the LLM made.
     """
 
@@ -62,4 +64,5 @@ class ResearchKit:
     version: str
     new_id: Callable[[], str]
     now: Callable[[], datetime]
+    told: Callable[[Decision], None]
     counts: PlanCounts = field(default_factory=PlanCounts)

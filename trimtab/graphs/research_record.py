@@ -24,21 +24,21 @@ def record(state: ResearchState, kit: ResearchKit) -> Update:
     """Put the best draft into words and write the ledger row."""
     answer = conclude(state, kit)
     predictions = _trail(state, kit, answer)
-    kit.ledger.append(
-        Decision(
-            decision_id=answer.decision_id,
-            domain="research",
-            state=answer.question,
-            action=answer.text,
-            answer=answer.text,
-            route=answer.route,
-            predictions=predictions,
-            usage=answer.usage,
-            bundle_id=kit.version,
-            propensity=1.0,
-            created_at=datetime.fromisoformat(state["request"]["created_at"]),
-        )
+    decision = Decision(
+        decision_id=answer.decision_id,
+        domain="research",
+        state=answer.question,
+        action=answer.text,
+        answer=answer.text,
+        route=answer.route,
+        predictions=predictions,
+        usage=answer.usage,
+        bundle_id=kit.version,
+        propensity=1.0,
+        created_at=datetime.fromisoformat(state["request"]["created_at"]),
     )
+    kit.ledger.append(decision)
+    kit.told(decision)
     return {"answer": answer_to_json(answer), "next": ""}
 
 
