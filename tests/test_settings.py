@@ -49,6 +49,17 @@ def test_an_outside_llm_replaces_the_embedded_one(field: str) -> None:
     assert settings.llm_model == "m"
 
 
+def test_an_index_that_is_not_known_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"TRIMTAB_INDEX='chroma'.*embedded.*pinecone"):
+        load_settings({**HOME, "TRIMTAB_INDEX": "chroma"})
+    assert load_settings({**HOME, "TRIMTAB_INDEX": "pinecone"}).index == "pinecone"
+
+
+def test_keys_are_never_printed() -> None:
+    keys = dict.fromkeys(("OPENAI_API_KEY", "PINECONE_API_KEY", "TRIMTAB_API_KEY"), "hush-hush")
+    assert "hush" not in repr(load_settings({**HOME, **keys, "TRIMTAB_LLM_MODEL": "m"}))
+
+
 def test_empty_values_count_as_not_set() -> None:
     empty = dict.fromkeys(
         ("OPENAI_API_KEY", "OPENAI_BASE_URL", "TRIMTAB_LLM_MODEL", "TRIMTAB_PRICES"), ""

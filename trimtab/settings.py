@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from trimtab.errors import ConfigError
+
+INDEXES = ("embedded", "pinecone")
+"""Where vectors of papers may be searched, the default first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,13 @@ class Settings:
         llm_timeout_s: time limit of one LLM request (``TRIMTAB_LLM_TIMEOUT_S``).
         llm_max_concurrency: LLM requests in flight at most (``TRIMTAB_LLM_MAX_CONCURRENCY``).
         audit_rate: share of requests audited under a certificate (``TRIMTAB_AUDIT_RATE``).
+        index: where vectors of papers are searched (``TRIMTAB_INDEX``): ``embedded`` in a file of
+            this machine, or ``pinecone``.
+        pinecone_api_key: Pinecone's key (``PINECONE_API_KEY``).
+        pinecone_index: name of the index there (``TRIMTAB_PINECONE_INDEX``), made if missing.
+        pinecone_url: of its control plane (``TRIMTAB_PINECONE_URL``), None for Pinecone's own.
+        embedding_model: of the embedder ``openai`` (``TRIMTAB_EMBEDDING_MODEL``).
+        embedding_dim: width of its vectors (``TRIMTAB_EMBEDDING_DIM``).
         api_key: what callers of the HTTP service must send (``TRIMTAB_API_KEY``); with it the
             service may listen beyond loopback.
     """
@@ -41,6 +51,12 @@ class Settings:
     llm_timeout_s: float = 60.0
     llm_max_concurrency: int = 4
     audit_rate: float = 0.02
+    index: str = "embedded"
+    pinecone_api_key: str | None = field(default=None, repr=False)
+    pinecone_index: str = "trimtab"
+    pinecone_url: str | None = None
+    embedding_model: str = "text-embedding-3-small"
+    embedding_dim: int = 1536
     api_key: str | None = field(default=None, repr=False)
 
     @property
@@ -95,6 +111,12 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         llm_timeout_s=_positive(env, "TRIMTAB_LLM_TIMEOUT_S", 60.0),
         llm_max_concurrency=_count(env, "TRIMTAB_LLM_MAX_CONCURRENCY", 4),
         audit_rate=_share(env, "TRIMTAB_AUDIT_RATE", 0.02),
+        index=_one_of(env, "TRIMTAB_INDEX", INDEXES),
+        pinecone_api_key=_secret(env, "PINECONE_API_KEY"),
+        pinecone_index=env.get("TRIMTAB_PINECONE_INDEX") or "trimtab",
+        pinecone_url=env.get("TRIMTAB_PINECONE_URL") or None,
+        embedding_model=env.get("TRIMTAB_EMBEDDING_MODEL") or "text-embedding-3-small",
+        embedding_dim=_count(env, "TRIMTAB_EMBEDDING_DIM", 1536),
         api_key=_secret(env, "TRIMTAB_API_KEY"),
     )
 
@@ -133,6 +155,13 @@ def _share(env: Mapping[str, str], field: str, default: float) -> float:
     if not 0.0 <= number < 1.0:
         raise ConfigError(f"{field}={text!r} is not a share in [0, 1); set it like {default}")
     return number
+
+
+def _one_of(env: Mapping[str, str], field: str, known: Sequence[str]) -> str:
+    text = env.get(field) or known[0]
+    if text not in known:
+        raise ConfigError(f"{field}={text!r} is not known; set it to one of {list(known)}")
+    return text
 
 
 def _secret(env: Mapping[str, str], field: str) -> str | None:

@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from tests.loopback import Reply, Script, serving
+from tests.rag.embeddings_server import letters
 from tests.rag.feeds import arxiv_entry, atom, feed, paged, pdf
+from tests.rag.pinecone_server import pinecone_server
 from trimtab.cli.corpus import corpus_app
-from trimtab.errors import InputError, RetrievalError, SourceError
+from trimtab.errors import ConfigError, InputError, RetrievalError, SourceError
 
 runner = CliRunner()
 PAPERS = [
@@ -35,10 +37,10 @@ def _printed(done: Result) -> dict[str, Any]:
     return document
 
 
-def _imported(tmp_path: Path) -> Result:
+def _imported(tmp_path: Path, *options: str, embedder: str = "wordllama") -> Result:
     path = tmp_path / "papers.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in PAPERS))
-    return _run("import", str(path), "--embedder", "wordllama")
+    return _run("import", str(path), "--embedder", embedder, *options)
 
 
 def test_imported_papers_are_counted_and_found(tmp_path: Path, home: Path) -> None:
@@ -124,3 +126,64 @@ def test_a_broken_fetch_keeps_what_came_and_ends_as_an_error() -> None:
     stats = _printed(_run("stats"))
     assert (stats["papers"], stats["passages"]) == (2, 2)
     assert stats["fetches"] == [{"query": "(all:x)", "position": 2, "total": 4}]
+
+
+def test_pinecone_without_a_key_is_refused_before_anything_is_stored(
+    tmp_path: Path, home: Path
+) -> None:
+    done = _imported(tmp_path, "--index", "pinecone")
+    assert isinstance(done.exception, ConfigError)
+    assert "PINECONE_API_KEY" in str(done.exception)
+    assert not (home / "corpus").exists()
+
+
+def test_one_setting_moves_a_corpus_to_pinecone_and_searches_it_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _imported(tmp_path)
+    with pinecone_server() as (state, loopback):
+        monkeypatch.setenv("PINECONE_API_KEY", "hush-hush")
+        monkeypatch.setenv("TRIMTAB_PINECONE_URL", state.url)
+        monkeypatch.setenv("TRIMTAB_INDEX", "pinecone")
+        indexed = _printed(_imported(tmp_path))["indexed"]
+        assert (indexed["unchanged"], indexed["service_added"]) == (2, 2)
+        assert _printed(_imported(tmp_path))["indexed"]["service_unchanged"] == 2
+        done = _run("search", "QX-77b", "-k", "1")
+        assert [one["source_id"] for one in _printed(done)["passages"]] == ["0704.0001#0"]
+        near = _run("search", "asking large models", "-k", "1", "--mode", "dense")
+        assert [one["source_id"] for one in _printed(near)["passages"]] == ["2505.00001#0"]
+        assert loopback.requests[-1].path.endswith("/query")
+        assert loopback.requests[-1].body["namespace"] == "corpus"
+        assert "hush" not in done.output
+        local = _printed(_run("search", "QX-77b", "-k", "1", "--index", "embedded"))
+        assert local["passages"][0]["source_id"] == "0704.0001#0"
+
+
+def test_the_embeddings_of_an_api_want_a_key(tmp_path: Path) -> None:
+    done = _imported(tmp_path, embedder="openai")
+    assert isinstance(done.exception, ConfigError)
+    assert "OPENAI_API_KEY" in str(done.exception)
+
+
+def test_the_embeddings_of_an_api_make_and_search_a_corpus(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(letters) as server:
+        for name, value in {
+            "OPENAI_API_KEY": "hush-hush",
+            "OPENAI_BASE_URL": server.url,
+            "TRIMTAB_LLM_MODEL": "unused",
+            "TRIMTAB_EMBEDDING_MODEL": "letters",
+            "TRIMTAB_EMBEDDING_DIM": "27",
+        }.items():
+            monkeypatch.setenv(name, value)
+        assert _printed(_imported(tmp_path, embedder="openai"))["stored"] == {"added": 2}
+        assert _printed(_run("stats"))["embedder"] == "letters-27"
+        # the index says which embedder searches it, whatever the setting says meanwhile
+        monkeypatch.setenv("TRIMTAB_EMBEDDING_MODEL", "another")
+        found = _printed(_run("search", "routing", "-k", "1"))["passages"]
+        assert found[0]["source_id"] == "2505.00001#0"
+        assert {request.body["model"] for request in server.requests} == {"letters"}
+        other = _run("search", "routing", "--embedder", "wordllama")
+        assert isinstance(other.exception, ConfigError)
+        assert "made by 'letters-27'" in str(other.exception)

@@ -6,22 +6,12 @@ from contextlib import closing
 import pytest
 
 from tests.contracts.embedder import EmbedderContract
-from tests.loopback import Loopback, Reply, Request, serving
+from tests.loopback import Loopback, Reply, serving
+from tests.rag.embeddings_server import letters
 from tests.support import LetterEmbedder
 from trimtab.errors import EmbedderMissing
 from trimtab.protocols import Embedder
 from trimtab.rag.openai_embedder import OpenAIEmbedder
-
-
-def letters(request: Request) -> Reply:
-    """Answer like the API, with vectors that are not of unit length."""
-    rows = LetterEmbedder().embed(request.body["input"]) * 3
-    data = [
-        {"object": "embedding", "index": number, "embedding": row.tolist()}
-        for number, row in enumerate(rows)
-    ]
-    usage = {"prompt_tokens": 1, "total_tokens": 1}
-    return Reply(body={"object": "list", "data": data, "model": "letters", "usage": usage})
 
 
 def embedder_at(server: Loopback, *, dim: int = LetterEmbedder.dim) -> OpenAIEmbedder:

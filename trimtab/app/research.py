@@ -20,7 +20,6 @@ from trimtab.agents.research_llm import MAX_TOKENS, ResearchLLM
 from trimtab.agents.resilience import CircuitBreaker, RetryPolicy
 from trimtab.agents.selection import FusionSelector, Selector
 from trimtab.datasets.shipped_papers import open_shipped_corpus
-from trimtab.embedding import CachedEmbedder, load_embedder
 from trimtab.errors import ConfigError, InputError
 from trimtab.graphs.ids import new_decision_id
 from trimtab.graphs.nodes import utc_now
@@ -28,8 +27,10 @@ from trimtab.graphs.research_kit import ResearchKit
 from trimtab.graphs.research_state import AskMode, ResearchContext
 from trimtab.pricing import load_prices
 from trimtab.protocols import Embedder, Ledger
-from trimtab.rag.corpus import PAPERS, Corpus
+from trimtab.rag.corpus import PAPERS, open_corpus
+from trimtab.rag.embedders import open_embedder
 from trimtab.rag.library import Library
+from trimtab.rag.vector_service import service_of
 from trimtab.records import Decision
 from trimtab.settings import Settings
 
@@ -202,11 +203,14 @@ def open_library(
     """
     with ExitStack() as stack:
         if corpus is None:
-            chosen = embedder or corpus_embedder(None, settings)
-            opened = stack.enter_context(open_shipped_corpus(settings.home, chosen))
+            chosen = embedder or open_embedder(settings)
+            service = service_of(settings)
+            opened = stack.enter_context(
+                open_shipped_corpus(settings.home, chosen, service=service)
+            )
         else:
-            opened = stack.enter_context(Corpus(corpus, create=False))
-            chosen = embedder or corpus_embedder(opened.embedder_name, settings)
+            opened = stack.enter_context(open_corpus(corpus, settings, create=False))
+            chosen = embedder or open_embedder(settings, made_by=opened.embedder_name)
         index = stack.enter_context(opened.open_index(chosen))
         yield Library(index, chosen)
 
@@ -227,21 +231,6 @@ def corpus_folder(settings: Settings, *, corpus: Path | None, shipped: bool) -> 
     own = corpus or settings.home / "corpus"
     absent = corpus is None and not (own / PAPERS).is_file()
     return None if shipped or absent else own
-
-
-def corpus_embedder(
-    made_by: str | None, settings: Settings, *, wanted: str | None = None
-) -> Embedder:
-    """Return the embedder that was asked for, or that of the index, its vectors kept on disk.
-
-    Args:
-        made_by: name of the index's embedder, None for a new index.
-        settings: where weights and vectors lie.
-        wanted: ``minilm`` or ``wordllama``.
-    """
-    static = wanted == "wordllama" or (wanted is None and (made_by or "").startswith("wordllama"))
-    plain = load_embedder("wordllama" if static else "minilm", models=settings.models)
-    return CachedEmbedder(plain, settings.home / "embeddings.sqlite")
 
 
 @contextmanager

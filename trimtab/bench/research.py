@@ -19,7 +19,7 @@ import numpy as np
 from trimtab.agents.answers import Answer
 from trimtab.agents.citations import CitationChecker
 from trimtab.agents.research_fit import load_fitted
-from trimtab.app.research import Researcher, corpus_embedder, open_researcher
+from trimtab.app.research import Researcher, open_researcher
 from trimtab.app.serving import open_ledger
 from trimtab.bench.experts import PRICED_AS, expert_accuracy
 from trimtab.bench.research_citations import check_figures
@@ -36,6 +36,7 @@ from trimtab.datasets.research import (
 from trimtab.datasets.shipped_papers import shipped_papers
 from trimtab.graphs.research_state import AskMode
 from trimtab.protocols import Embedder
+from trimtab.rag.embedders import open_embedder
 from trimtab.rag.papers import Paper
 from trimtab.settings import Settings, load_settings
 
@@ -68,7 +69,7 @@ def run(
     accuracy = expert_accuracy(expert)
     settings = settings or load_settings()
     questions = research_questions(split)
-    embedder = corpus_embedder(None, settings)
+    embedder = open_embedder(settings)
     measures: dict[str, Measure] = {}
     with ExitStack() as stack:
         if accuracy is not None:

@@ -17,6 +17,7 @@ from trimtab.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from trimtab.rag.corpus import Corpus
+    from trimtab.rag.embedders import EmbedderKind
 
 corpus_app = typer.Typer(help="Keep papers, and search them.", no_args_is_help=True)
 
@@ -25,8 +26,15 @@ Folder = Annotated[
     Path | None, typer.Option("--corpus", help="Folder of the corpus; TRIMTAB_HOME/corpus if none.")
 ]
 EmbedderName = Annotated[
-    Literal["minilm", "wordllama"] | None,
+    Literal["minilm", "wordllama", "openai"] | None,
     typer.Option("--embedder", help="That of the index if none, minilm for a new one."),
+]
+IndexName = Annotated[
+    Literal["embedded", "pinecone"] | None,
+    typer.Option(
+        "--index",
+        help="Where vectors are searched; TRIMTAB_INDEX if none. Pinecone needs PINECONE_API_KEY.",
+    ),
 ]
 SCHEMA = "trimtab.corpus/1"
 
@@ -39,15 +47,17 @@ def import_papers(
     ],
     corpus: Folder = None,
     embedder: EmbedderName = None,
+    index: IndexName = None,
     as_json: Json = False,
 ) -> None:
     """Store the papers of a file and index them; a second run does only what is left."""
     from trimtab.datasets.papers import read_papers
-    from trimtab.rag.corpus import Corpus
+    from trimtab.rag.corpus import open_corpus
+    from trimtab.rag.embedders import open_embedder
 
     settings = load_settings()
-    with Corpus(_folder(corpus, settings)) as kept:
-        chosen = _embedder(kept.embedder_name, embedder, settings)
+    with open_corpus(_folder(corpus, settings), settings, index=index) as kept:
+        chosen = open_embedder(settings, wanted=embedder, made_by=kept.embedder_name)
         stored: Counter[str] = Counter()
         group = []
         for paper in read_papers(file):
@@ -85,12 +95,14 @@ def fetch(
     pdf_url: Annotated[str | None, typer.Option(help="Of a mirror of its PDFs.")] = None,
     corpus: Folder = None,
     embedder: EmbedderName = None,
+    index: IndexName = None,
     as_json: Json = False,
 ) -> None:
     """Fetch papers from arXiv and index them; what was fetched before is not fetched again."""
     from trimtab.rag.arxiv_session import API_URL
     from trimtab.rag.arxiv_source import ArxivConfig, ArxivQuery, ArxivSource
-    from trimtab.rag.corpus import Corpus
+    from trimtab.rag.corpus import open_corpus
+    from trimtab.rag.embedders import open_embedder
     from trimtab.rag.full_text import PDF_URL, add_full_texts
 
     settings = load_settings()
@@ -102,8 +114,8 @@ def fetch(
     )
     config = ArxivConfig(api_url=api_url or API_URL, page_size=page_size, delay_s=delay_s)
     source = ArxivSource(config, pace=settings.home / "arxiv-pace.sqlite")
-    with Corpus(_folder(corpus, settings)) as kept:
-        chosen = _embedder(kept.embedder_name, embedder, settings)
+    with open_corpus(_folder(corpus, settings), settings, index=index) as kept:
+        chosen = open_embedder(settings, wanted=embedder, made_by=kept.embedder_name)
         fetched = source.fetch(
             asked,
             kept.papers,
@@ -188,6 +200,7 @@ def search(
     ] = False,
     corpus: Folder = None,
     embedder: EmbedderName = None,
+    index: IndexName = None,
     as_json: Json = False,
 ) -> None:
     """Show the passages nearest to a query, with their papers."""
@@ -195,11 +208,11 @@ def search(
     from trimtab.rag.hybrid import HybridConfig
 
     with (
-        _searched(corpus, shipped, embedder, load_settings()) as (kept, chosen),
-        kept.open_index(chosen) as index,
+        _searched(corpus, shipped, embedder, index, load_settings()) as (kept, chosen),
+        kept.open_index(chosen) as opened,
     ):
         retriever = kept.retriever(
-            index,
+            opened,
             chosen,
             config=HybridConfig(mode=mode),
             where=paper_filter(category=category, since=since, until=until),
@@ -236,12 +249,18 @@ def _folder(corpus: Path | None, settings: Settings) -> Path:
 
 @contextmanager
 def _searched(
-    corpus: Path | None, shipped: bool, wanted: str | None, settings: Settings
+    corpus: Path | None,
+    shipped: bool,
+    wanted: EmbedderKind | None,
+    index: str | None,
+    settings: Settings,
 ) -> Iterator[tuple[Corpus, Embedder]]:
     """Open the corpus to search and its embedder; who keeps no papers searches those of trimtab."""
     from trimtab.app.research import corpus_folder
     from trimtab.datasets.shipped_papers import open_shipped_corpus, shipped_papers
-    from trimtab.rag.corpus import Corpus
+    from trimtab.rag.corpus import open_corpus
+    from trimtab.rag.embedders import open_embedder
+    from trimtab.rag.vector_service import service_of
 
     own = corpus_folder(settings, corpus=corpus, shipped=shipped)
     if own is None:
@@ -250,18 +269,13 @@ def _searched(
                 f"[dim]you keep no papers yet (trimtab corpus import|fetch); these are the "
                 f"{len(shipped_papers())} of trimtab[/dim]"
             )
-        chosen = _embedder(None, wanted, settings)
-        with open_shipped_corpus(settings.home, chosen) as kept:
+        chosen = open_embedder(settings, wanted=wanted)
+        service = service_of(settings, index=index)
+        with open_shipped_corpus(settings.home, chosen, service=service) as kept:
             yield kept, chosen
         return
-    with Corpus(own, create=False) as kept:
-        yield kept, _embedder(kept.embedder_name, wanted, settings)
-
-
-def _embedder(made_by: str | None, wanted: str | None, settings: Settings) -> Embedder:
-    from trimtab.app.research import corpus_embedder
-
-    return corpus_embedder(made_by, settings, wanted=wanted)
+    with open_corpus(own, settings, create=False, index=index) as kept:
+        yield kept, open_embedder(settings, wanted=wanted, made_by=kept.embedder_name)
 
 
 def _told(counts: Counter[str]) -> None:

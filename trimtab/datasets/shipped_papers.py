@@ -11,6 +11,7 @@ from trimtab.datasets.papers import read_papers
 from trimtab.protocols import Embedder
 from trimtab.rag.corpus import Corpus
 from trimtab.rag.papers import Paper
+from trimtab.rag.vector_service import OpenService
 
 
 @functools.cache
@@ -20,7 +21,9 @@ def shipped_papers() -> tuple[Paper, ...]:
         return tuple(read_papers(path))
 
 
-def open_shipped_corpus(home: Path, embedder: Embedder) -> Corpus:
+def open_shipped_corpus(
+    home: Path, embedder: Embedder, *, service: OpenService | None = None
+) -> Corpus:
     """Return the shipped papers as an indexed corpus; the caller closes it.
 
     It is made on first use; a run that was killed meanwhile is finished by the next. Another
@@ -29,9 +32,11 @@ def open_shipped_corpus(home: Path, embedder: Embedder) -> Corpus:
     Args:
         home: where trimtab keeps its files.
         embedder: of the index.
+        service: opens what searches the vectors in the place of the embedded index.
     """
     plain = _file().read_bytes() + embedder.name.encode()
-    corpus = Corpus(home / "shipped-papers" / hashlib.sha256(plain).hexdigest()[:16])
+    folder = home / "shipped-papers" / hashlib.sha256(plain).hexdigest()[:16]
+    corpus = Corpus(folder, service=service)
     try:
         corpus.papers.put(shipped_papers())
         corpus.index(embedder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from trimtab.rag.hybrid import HybridConfig, HybridRetriever
 from trimtab.rag.index_file import made_with
 from trimtab.rag.ingest import ingest
 from trimtab.rag.paper_store import PaperStore
+from trimtab.rag.vector_service import OpenService, ServedIndex, service_of
+from trimtab.settings import Settings
 
 PAPERS = "papers.sqlite"
 INDEX = "index.sqlite"
@@ -27,13 +30,18 @@ class Corpus:
     Args:
         folder: made if absent, unless ``create`` is False.
         create: False wants a corpus that is there.
+        service: opens what searches the vectors in the place of the embedded index; there the
+            folder's name is the namespace.
 
     Raises:
         RetrievalError: there is no corpus, or it cannot be used.
     """
 
-    def __init__(self, folder: Path, *, create: bool = True) -> None:
+    def __init__(
+        self, folder: Path, *, create: bool = True, service: OpenService | None = None
+    ) -> None:
         self.folder = folder
+        self._service = service
         if not create and not (folder / PAPERS).is_file():
             raise RetrievalError(
                 f"there is no corpus at {folder}; run: trimtab corpus import FILE, or fetch"
@@ -57,7 +65,19 @@ class Corpus:
 
         Raises:
             ConfigError: another embedder made it.
+            RetrievalError: its service cannot be reached.
         """
+        if self._service is not None:
+            return ServedIndex(
+                self.folder / INDEX, service=self._service(embedder), corpus=self._namespace
+            )
+        return self._open_file(embedder)
+
+    @property
+    def _namespace(self) -> str:
+        return self.folder.resolve().name
+
+    def _open_file(self, embedder: Embedder) -> EmbeddedIndex:
         return EmbeddedIndex(self.folder / INDEX, embedder=embedder.name, dim=embedder.dim)
 
     def index(
@@ -67,9 +87,25 @@ class Corpus:
         config: ChunkConfig | None = None,
         progress: Callable[[Counter[str]], None] | None = None,
     ) -> Counter[str]:
-        """Bring the index up to date with the papers; see :func:`trimtab.rag.ingest.ingest`."""
-        with self.open_index(embedder) as index:
-            return ingest(self.papers.papers(), index, embedder, config=config, progress=progress)
+        """Bring the index up to date with the papers; see :func:`trimtab.rag.ingest.ingest`.
+
+        File and service are brought up to date apart from each other: either may be behind.
+        What the service took is counted with ``service_`` before its name.
+        """
+        with self._open_file(embedder) as file:
+            counts = ingest(self.papers.papers(), file, embedder, config=config, progress=progress)
+        if self._service is None:
+            return counts
+        with closing(self._service(embedder)) as service:
+            sent = ingest(
+                self.papers.papers(),
+                service,
+                embedder,
+                config=config,
+                namespace=self._namespace,
+                progress=progress,
+            )
+        return counts + Counter({f"service_{name}": count for name, count in sent.items()})
 
     def retriever(
         self,
@@ -81,6 +117,18 @@ class Corpus:
     ) -> HybridRetriever:
         """Return a retriever over an open index of this corpus."""
         return HybridRetriever(index, index, embedder, config=config, where=where)
+
+
+def open_corpus(
+    folder: Path, settings: Settings, *, create: bool = True, index: str | None = None
+) -> Corpus:
+    """Return a corpus whose vectors are searched where the settings, or ``index``, say.
+
+    Raises:
+        RetrievalError: there is no corpus, or it cannot be used.
+        ConfigError: Pinecone is to search and its key is not set.
+    """
+    return Corpus(folder, create=create, service=service_of(settings, index=index))
 
 
 def paper_filter(*, category: str | None, since: str | None, until: str | None) -> Where | None:

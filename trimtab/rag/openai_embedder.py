@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 
 import numpy as np
@@ -32,6 +33,8 @@ class OpenAIEmbedder:
         self.name = f"{model}-{dim}"
         self.dim = dim
         self._http = httpx.Client(timeout=60.0)
+        # embedders have no end of their own: whoever holds one among others need not close it
+        weakref.finalize(self, self._http.close)
         # without the check of lengths texts go as texts: the check would fetch a tokenizer
         self._client = OpenAIEmbeddings(
             model=model,
