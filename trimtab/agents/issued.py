@@ -14,6 +14,8 @@ from trimtab.errors import InputError
 from trimtab.release.drift import Alarm, Predicted
 
 SCHEMA = "trimtab.certificate/1"
+CONTROLLER = "controller"
+"""Name of a domain's fitted controller among the candidates of a window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +70,11 @@ class Issued:
     predicted: Predicted | None = None
     withdrawals: tuple[Withdrawal, ...] = ()
     looked: int = field(default=0, compare=False)
+
+    @property
+    def is_controller(self) -> bool:
+        """Return whether it is of the domain's fitted controller, which chooses every step."""
+        return self.certificate.candidate == CONTROLLER
 
     @property
     def withdrawn(self) -> Withdrawal | None:

@@ -19,6 +19,7 @@ from trimtab.agents.certify_pool import choose
 from trimtab.agents.issued import Issued
 from trimtab.agents.promise import REFUSAL, Certificate, Promise
 from trimtab.agents.window_plan import WindowPlan, window_delta
+from trimtab.app.following import Played
 from trimtab.app.window_bets import Against, Order, Window, orders_of
 from trimtab.errors import ConfigError
 from trimtab.evals.pairs import Pair
@@ -71,6 +72,7 @@ def look(
     planned: int,
     against: Against,
     warm: Issued | None,
+    played: Played | None,
     named: Mapping[str, str],
     decide: bool,
 ) -> Issued | None:
@@ -83,6 +85,7 @@ def look(
         planned: requests of the whole window.
         against: ``gold`` compares with outcomes; ``agreement`` takes the LLM to be right.
         warm: what was certified last, if anything was.
+        played: what the domain's controller does on the requests, if it has one.
         named: ``domain``, ``bundle_id`` and ``llm`` of the certificate.
         decide: whether to serve the best certified rule now, and say so where there is none;
             otherwise one that asks the LLM less may be waited for.
@@ -90,7 +93,7 @@ def look(
     plan = plan_of(asked)
     window = Window(pairs, plan.first_fit, planned, asked.loss, against)
     delta = window_delta(1.0 - asked.confidence, number)
-    orders = orders_of(window, delta, warm)
+    orders = orders_of(window, delta, warm, played)
     found = [(order, order.certificate(window)) for order in orders]
     won = _won(window, found, decide=decide or len(pairs) >= planned)
     if won is None:
@@ -99,7 +102,7 @@ def look(
         won = max(found, key=lambda one: one[1].wealth / one[1].needed)
     order, certificate = won
     bet_on = pairs[order.start :]
-    sure = np.array([pair.cheap.confidence or 0.0 for pair in bet_on])
+    sure = order.rules[0].sure[order.start :]
     return Issued(
         domain=named["domain"],
         bundle_id=named["bundle_id"],

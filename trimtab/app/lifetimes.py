@@ -12,14 +12,17 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Promise
 from trimtab.agents.promise_windows import PromiseWindows
 from trimtab.app.canaries import Canaries, ask_all
-from trimtab.app.certificates import CertificateBook, write_json
+from trimtab.app.certificates import CertificateBook
 from trimtab.app.certify import least_pairs, look, plan_of
-from trimtab.app.watched import Watched, drift_plan, read_watched
+from trimtab.app.following import play, routed
+from trimtab.app.watched import Watched, drift_plan
+from trimtab.app.watched_files import read_watched, write_watched
 from trimtab.app.window_bets import Against
 from trimtab.app.window_rows import WindowRows
 from trimtab.errors import ConfigError, InputError
@@ -38,8 +41,8 @@ class Lifetimes:
         ledger: where decisions and outcomes are.
         book: the certificates.
         audit_rate: share of requests audited while all is quiet.
-        serving: gives what answers a domain now.
-        route_by: routes by a certificate from now on.
+        given: gives what was to answer a domain, with its controller if it has one.
+        route_by: lets a domain be answered in another way from now on.
         now: gives the time, aware.
     """
 
@@ -49,16 +52,16 @@ class Lifetimes:
         book: CertificateBook,
         *,
         audit_rate: float,
-        serving: Callable[[str], Serving],
-        route_by: Callable[[Issued], None],
+        given: Callable[[str], Serving],
+        route_by: Callable[[str, Serving], None],
         now: Callable[[], datetime],
     ) -> None:
         self.book = book
         self.audit_rate = audit_rate
         self.lock = threading.RLock()
         self.of: dict[str, Watched] = {}
-        self._serving = serving
-        self._rows = WindowRows(ledger, serving)
+        self._given = given
+        self._rows = WindowRows(ledger, given)
         self._route_by = route_by
         self._now = now
         self._looking = threading.Lock()
@@ -77,8 +80,7 @@ class Lifetimes:
                 self._canaries[domain] = found.canaries
             if found.in_force is None:
                 self._rows.refill(domain, found)
-            if issued is not None:
-                self._route_by(issued)
+            self._route(found)
 
     def ask(self, domain: str, promise: Promise, against: Against) -> Watched:
         """Return the promise of a domain, asked for now where it had none.
@@ -104,6 +106,7 @@ class Lifetimes:
             self._rows.refill(domain, found)
             self.of[domain] = found
             self.save(domain)
+            self._route(found)
         rows, planned = found.windows.rows, found.windows.planned
         logger.info("domain %s: window 1 is open with %d of %d requests", domain, rows, planned)
         return found
@@ -135,9 +138,8 @@ class Lifetimes:
         """Return the certificate in force, or what the open window shows by now.
 
         Raises:
-            ConfigError: another promise is bet on already, or no such window can certify it.
+            ConfigError, LLMError: as :meth:`ask` and :meth:`look`.
             InputError: too few uniform requests; the promise is asked for all the same.
-            LLMError: the LLM cannot be asked about the canaries.
         """
         watched = self.ask(domain, promise, against)
         least = least_pairs(watched.windows.plan)
@@ -177,12 +179,12 @@ class Lifetimes:
             with self.lock:
                 if not windows.is_open:
                     return watched.in_force
-                rows, number, planned = list(watched.rows.values()), windows.number, windows.planned
+                rows, number, planned = dict(watched.rows), windows.number, windows.planned
                 watched.labels = 0
-            pairs = self._rows.pairs(domain, rows)
+            pairs = self._rows.pairs(domain, list(rows.values()))
             if len(pairs) < least_pairs(windows.plan):
                 return None
-            serving = self._serving(domain)
+            serving = self._given(domain)
             names = {"bundle_id": serving.bundle_id, "llm": serving.expert_id}
             issued = look(
                 pairs,
@@ -191,6 +193,7 @@ class Lifetimes:
                 planned=planned,
                 against=watched.against,
                 warm=watched.warm,
+                played=play(serving, pairs, rows),
                 named={"domain": domain, **names},
                 decide=decide,
             )
@@ -208,19 +211,22 @@ class Lifetimes:
             taken = watched.issued.withdraw(alarm, at=self._now())
             watched.issued = taken
             watched.begin(taken.withdrawals[-1].at)
-            self._route_by(taken)
+            self._route(watched)
             try:
                 self.book.keep(taken)
             except ConfigError as error:
                 logger.error("the withdrawal of domain %s is not kept: %s", domain, error)
             self.save(domain)
         logger.warning(
-            "alarm %s: the certificate of domain %s is withdrawn; the LLM is always asked until "
-            "window %d is certified",
-            alarm,
-            domain,
-            watched.windows.number,
+            "alarm %s: the certificate of domain %s is withdrawn; window %d is open",
+            *(alarm, domain, watched.windows.number),
         )
+
+    def rate(self, domain: str) -> float:
+        """Return the share of a domain's requests to audit now; the alarms' where they run."""
+        watched = self.of.get(domain)
+        alarms = None if watched is None else watched.windows.alarms
+        return self.audit_rate if alarms is None or not self.audit_rate else alarms.audit_rate
 
     def watch_canaries(self, domain: str, canaries: Canaries) -> None:
         """Watch the LLM by these canaries from now on."""
@@ -228,24 +234,30 @@ class Lifetimes:
             self._canaries[domain] = canaries
             watched = self.of.get(domain)
             if watched is not None:
-                self._arm(domain, watched, canaries)
+                watched.arm(canaries, audit_rate=self.audit_rate)
                 self.save(domain)
 
     def save(self, domain: str) -> None:
-        """Keep a promise's state; a disk that takes none costs no decision, and is logged."""
-        watched, serving = self.of[domain], self._serving(domain)
-        watched.unsaved = 0
-        path = self.book.watch_path(domain, bundle_id=serving.bundle_id, llm=serving.expert_id)
-        try:
-            write_json(path, watched.to_json())
-        except ConfigError as error:
-            logger.error("the promise of domain %s is not kept: %s", domain, error)
+        """Keep the state of a promise beside its certificate."""
+        given = self._given(domain)
+        path = self.book.watch_path(domain, bundle_id=given.bundle_id, llm=given.expert_id)
+        write_watched(path, self.of[domain])
+
+    def _route(self, watched: Watched) -> None:
+        """Answer a domain as its promise stands."""
+        served = routed(
+            self._given(watched.domain),
+            watched.issued,
+            audit_rate=self.audit_rate,
+            current_rate=partial(self.rate, watched.domain),
+        )
+        self._route_by(watched.domain, served)
 
     def _settle(self, domain: str, watched: Watched, issued: Issued) -> Issued:
         """Serve a certificate, or keep that there is none."""
         canaries = watched.canaries
         if issued.certificate.certified and canaries is not None:
-            canaries = ask_all(self._serving(domain), dict(canaries.examples))
+            canaries = ask_all(self._given(domain), dict(canaries.examples))
         with self.lock:
             windows = watched.windows
             kept = watched.issued
@@ -255,19 +267,17 @@ class Lifetimes:
             watched.missing = issued.unlabelled
             if issued.certificate.certified:
                 if canaries is not None:
-                    self._arm(domain, watched, canaries)
+                    watched.arm(canaries, audit_rate=self.audit_rate)
+                    self._canaries[domain] = canaries
                 self._certified(watched, issued)
             elif watched.is_full and not issued.unlabelled:
                 windows.give_up()
                 watched.begin(issued.last)
-                logger.warning(
-                    "window %d of domain %s certifies nothing: no saving, the LLM is always asked",
-                    issued.attempt,
-                    domain,
-                )
+                said = "window %d of domain %s certifies nothing: no saving"
+                logger.warning(said, issued.attempt, domain)
             if issued != kept:
                 self.book.keep(issued)
-                self._route_by(issued)
+                self._route(watched)
             self.save(domain)
         return issued
 
@@ -285,15 +295,5 @@ class Lifetimes:
         watched.begin(issued.last)
         logger.info(
             "window %d of domain %s is certified: %s, the LLM asked on %.1f %%",
-            issued.attempt,
-            issued.domain,
-            certificate.candidate,
-            100.0 * certificate.llm_share,
+            *(issued.attempt, issued.domain, certificate.candidate, 100.0 * certificate.llm_share),
         )
-
-    def _arm(self, domain: str, watched: Watched, canaries: Canaries) -> None:
-        """Watch by these canaries; A3 begins anew."""
-        watched.canaries = canaries
-        self._canaries[domain] = canaries
-        drift = drift_plan(watched.asked.loss, audit_rate=self.audit_rate, canaries=canaries)
-        watched.windows.watch_by(drift, canary_errors=canaries.errors)

@@ -15,15 +15,13 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import datetime
-from functools import partial
 
 from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Promise
-from trimtab.agents.routing import PromiseRule
 from trimtab.app.canaries import Canaries, ask_all, is_right
 from trimtab.app.certificates import CertificateBook
+from trimtab.app.following import shown_probability
 from trimtab.app.lifetimes import Lifetimes
 from trimtab.app.metrics import Metrics, PromiseState
 from trimtab.app.watched import Watched, small_confidence
@@ -55,8 +53,8 @@ class DriftWatch:
         book: the certificates.
         audit_rate: share of requests audited while all is quiet.
         metrics: told everything too, and asked how promises stand.
-        serving: gives what answers a domain now.
-        route_by: routes by a certificate from now on.
+        given: gives what was to answer a domain, with its controller if it has one.
+        route_by: lets a domain be answered in another way from now on.
         background: runs a task off the caller's path.
         now: gives the time, aware.
     """
@@ -68,18 +66,18 @@ class DriftWatch:
         *,
         audit_rate: float,
         metrics: Metrics,
-        serving: Callable[[str], Serving],
-        route_by: Callable[[Issued], None],
+        given: Callable[[str], Serving],
+        route_by: Callable[[str, Serving], None],
         background: Callable[[Callable[[], None]], None],
         now: Callable[[], datetime],
     ) -> None:
         self._ledger = ledger
         self._metrics = metrics
         metrics.promises = self.promises
-        self._serving = serving
+        self._given = given
         self._background = background
         self._lives = Lifetimes(
-            ledger, book, audit_rate=audit_rate, serving=serving, route_by=route_by, now=now
+            ledger, book, audit_rate=audit_rate, given=given, route_by=route_by, now=now
         )
 
     def failed(self, domain: str, error: LLMError) -> None:
@@ -100,7 +98,8 @@ class DriftWatch:
             self._routed(watched, decision)
 
     def answered(self, decision: Decision) -> None:
-        """Take an audit whose answer is durable."""
+        """Take an audit whose answer is known."""
+        self._ledger.flush()
         self._settle(decision.domain, decision.decision_id)
 
     def labelled(self, outcome: Outcome) -> None:
@@ -131,28 +130,13 @@ class DriftWatch:
                     phase=watched.windows.phase,
                     window=watched.windows.number,
                     rows=watched.windows.rows if watched.windows.is_open else 0,
-                    audit_rate=0.0 if watched.in_force is None else self.rate(domain),
+                    audit_rate=0.0 if watched.in_force is None else self._lives.rate(domain),
                     alarms=Counter(taken.alarm for taken in watched.withdrawals),
                     certified=sum(bool(one.candidate) for one in watched.windows.history),
                     given_up=sum(not one.candidate for one in watched.windows.history),
                 )
                 for domain, watched in sorted(self._lives.of.items())
             ]
-
-    def rule(self, issued: Issued) -> PromiseRule:
-        """Return the rule that applies a certificate and audits as often as its alarms say."""
-        rule = issued.rule(audit_rate=self._lives.audit_rate)
-        return replace(rule, current_rate=partial(self.rate, issued.domain))
-
-    def rate(self, domain: str) -> float:
-        """Return the share of a domain's requests to audit now; the alarms' where they run."""
-        watched = self._lives.of.get(domain)
-        alarms = None if watched is None else watched.windows.alarms
-        return (
-            self._lives.audit_rate
-            if alarms is None or not self._lives.audit_rate
-            else alarms.audit_rate
-        )
 
     def resume(self, servings: Mapping[str, Serving]) -> None:
         """Go on with every promise that was kept, where it stood."""
@@ -185,7 +169,7 @@ class DriftWatch:
 
     def canary(self, domain: str, examples: Mapping[str, str]) -> Canaries:
         """Ask every canary once, and watch the LLM by them from now on."""
-        found = ask_all(self._serving(domain), examples)
+        found = ask_all(self._given(domain), examples)
         self._lives.watch_canaries(domain, found)
         return found
 
@@ -203,21 +187,27 @@ class DriftWatch:
 
     def _routed(self, watched: Watched, decision: Decision) -> None:
         """Feed the alarms with a decision that the certificate in force routed."""
-        sure = small_confidence(decision)
+        settle = False
         with self._lives.lock:
             issued, windows = watched.in_force, watched.windows
             if issued is None or decision.created_at <= issued.last:
                 return
+            read = shown_probability if issued.is_controller else small_confidence
+            sure = read(decision)
             alarm = None if sure is None else windows.shown(sure)
             if alarm is None and decision.audit and self._lives.audit_rate:
-                if any(prediction.agent == LLM for prediction in decision.predictions):
+                if decision.route.agent == LLM:
                     alarm = windows.audited(0.0)
                 else:
                     self._await(watched, decision.decision_id)
+                    # a controller may have asked the LLM and show another answer: nobody asks again
+                    settle = any(one.agent == LLM for one in decision.predictions)
             watched.credit += windows.canary_rate
             canary = watched.credit >= 1.0
             watched.credit -= canary
             self._heed(decision.domain, watched, alarm)
+        if settle:
+            self._background(lambda: self.answered(decision))
         if canary and alarm is None:
             self._background(lambda: self._ask_canary(decision.domain, watched, decision))
 
@@ -239,7 +229,7 @@ class DriftWatch:
         if watched is None or decision_id not in watched.waiting:
             return
         kept = self._ledger.get(decision_id)
-        canonical = self._serving(domain).domain.canonical
+        canonical = self._given(domain).domain.canonical
         with self._lives.lock:
             if decision_id not in watched.waiting or watched.in_force is None:
                 return  # another thread was quicker
@@ -257,7 +247,7 @@ class DriftWatch:
             return
         text, answer = watched.canaries.drawn(decision.decision_id)
         try:
-            right = is_right(self._serving(domain), text, answer)
+            right = is_right(self._given(domain), text, answer)
         except LLMError as error:
             logger.warning("a canary of domain %s is lost: %s", domain, error)
             return

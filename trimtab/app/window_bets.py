@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from trimtab.agents.certify_pool import WARM_PART, Rung, rung_of
 from trimtab.agents.gain import GainModel, fit_gain_on
-from trimtab.agents.issued import Issued
+from trimtab.agents.issued import CONTROLLER, Issued
 from trimtab.agents.promise import (
     REFUSAL,
     Candidate,
@@ -21,6 +21,7 @@ from trimtab.agents.promise import (
     share_thresholds,
 )
 from trimtab.agents.routing import PromiseRule
+from trimtab.app.following import Played
 from trimtab.evals.pairs import Pair
 
 Floats = NDArray[np.float64]
@@ -56,7 +57,8 @@ class Window:
         self.losses: Floats = np.where(np.isnan(self.gains), 1.0, self.gains)
         self.differs: Bools = np.array([pair.differs for pair in pairs])
         self.unlabelled = int(np.isnan(self.gains[fitted:]).sum())
-        self.against = _against(pairs, against)
+        self.measured, self.against = against, _against(pairs, against)
+        self.sure: Floats = np.array([pair.cheap.confidence or 0.0 for pair in pairs])
 
     def fit(self) -> GainModel | None:
         """Return the gain model of the first requests; None where they are too few to fit one."""
@@ -68,6 +70,18 @@ class Window:
             return None
         return fit_gain_on([pair.cheap for pair, _ in known], [gain for _, gain in known])
 
+    def rule(self, name: str, threshold: float | None, shown: Bools) -> Rule:
+        """Return a rule that asks the LLM wherever it does not show the small models' answer."""
+        return Rule(
+            name=name,
+            threshold=threshold,
+            shown=shown,
+            asked=~shown,
+            losses=self.losses,
+            differs=self.differs,
+            sure=self.sure,
+        )
+
     def scores(self, gain: GainModel | None) -> Floats:
         """Return `[n]` what a threshold is compared with."""
         rule = PromiseRule(gain=gain)
@@ -75,18 +89,40 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """A rule to bet on.
+
+    Attributes:
+        name: of the candidate.
+        threshold: from which score on small answers are shown; None: never ask the LLM.
+        shown: `[n]` whether it shows a small model's answer.
+        asked: `[n]` whether it asks the LLM.
+        losses: `[n]` right(LLM) − right(what it shows), where that is a small model's answer.
+        differs: `[n]` whether that answer differs from the LLM's.
+        sure: `[n]` the probability that A1 will watch under it.
+    """
+
+    name: str
+    threshold: float | None
+    shown: Bools
+    asked: Bools
+    losses: Floats
+    differs: Bools
+    sure: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """Rules to bet on one after the other.
 
     Attributes:
-        rules: names, thresholds (None: never ask the LLM) and `[n]` whether each shows the small
-            models' answer.
+        rules: dear to cheap.
         gain: what the thresholds are compared with.
         start: the first request that is bet on.
         delta: the order's part of the allowed error.
     """
 
-    rules: tuple[tuple[str, float | None, Bools], ...]
+    rules: tuple[Rule, ...]
     gain: GainModel | None
     start: int
     delta: float
@@ -94,69 +130,114 @@ class Order:
     def certificate(self, window: Window) -> Certificate:
         """Return what the bets show by now."""
         rest = slice(self.start, None)
-        return certify_candidates(
+        found = certify_candidates(
             [
                 Candidate(
-                    name=name,
-                    shown=shown[rest],
-                    losses=window.losses[rest],
-                    differs=window.differs[rest],
-                    threshold=threshold,
-                    refuses=threshold is None,
+                    name=rule.name,
+                    shown=rule.shown[rest],
+                    losses=rule.losses[rest],
+                    differs=rule.differs[rest],
+                    threshold=rule.threshold,
+                    refuses=rule.threshold is None,
                 )
-                for name, threshold, shown in self.rules
+                for rule in self.rules
             ],
             loss=window.loss,
             confidence=1.0 - self.delta,
             against=window.against,
             planned=window.planned - self.start,
         )
+        asked = next((r.asked[rest].mean() for r in self.rules if r.name == found.candidate), 1.0)
+        return replace(found, llm_share=float(asked))
 
     def rungs(self, window: Window) -> list[Rung]:
         """Return what the window's first requests let expect of each rule."""
         first = slice(0, window.fitted)
         return [
             rung_of(
-                name,
-                np.where(shown, window.losses, 0.0)[first],
-                llm_share=1.0 - float(shown[first].mean()),
+                rule.name,
+                np.where(rule.shown, rule.losses, 0.0)[first],
+                llm_share=float(rule.asked[first].mean()),
                 loss=window.loss,
                 delta=self.delta,
             )
-            for name, _, shown in self.rules
+            for rule in self.rules
         ]
 
 
-def orders_of(window: Window, delta: float, warm: Issued | None) -> list[Order]:
-    """Return the orders of a window; their parts of the allowed error add up to it."""
-    kept = 0.0 if warm is None else WARM_PART
-    refusal = REFUSAL if window.fitted else SMALL_REFUSAL
-    always: Bools = np.ones(len(window.pairs), np.bool_)
+def orders_of(
+    window: Window, delta: float, warm: Issued | None, played: Played | None
+) -> list[Order]:
+    """Return the orders of a window; their parts of the allowed error add up to it.
+
+    Args:
+        window: the requests.
+        delta: allowed error of the window.
+        warm: what was certified last, if anything was.
+        played: what the domain's controller does on the requests, if it has one.
+    """
     again = warm is not None and warm.certificate.refused
-    part = (1.0 - kept) * refusal + (kept if again else 0.0)
-    never = Order(rules=(("never", None, always),), gain=None, start=0, delta=delta * part)
-    orders = [never]
-    if warm is not None and not again:
-        orders.append(_kept(window, warm, delta * kept))
-    if len(window.pairs) > window.fitted:
-        gain = window.fit()
+    fixed: list[tuple[Rule, GainModel | None]] = []
+    if played is not None:
+        fixed.append((_played(window, played), None))
+    if warm is not None and not again and not (played is not None and warm.is_controller):
+        fixed.append((_kept(window, warm), warm.gain))
+    kept = WARM_PART if fixed or again else 0.0
+    refusal = REFUSAL if window.fitted else SMALL_REFUSAL
+    part = (1.0 - kept) * refusal + (kept / (1 + len(fixed)) if again else 0.0)
+    each = kept / (len(fixed) + again) if fixed else 0.0
+    never = window.rule("never", None, np.ones(len(window.pairs), np.bool_))
+    orders = [Order(rules=(never,), gain=None, start=0, delta=delta * part)]
+    orders += [Order(rules=(one,), gain=gain, start=0, delta=delta * each) for one, gain in fixed]
+    rest = delta * (1.0 - kept) * (1.0 - refusal)
+    return [*orders, _thresholds(window, rest)]
+
+
+def _thresholds(window: Window, delta: float) -> Order:
+    """Return the rules that show an answer from some score on.
+
+    Which score it is, the gain model's or the confidence, the first requests tell: by the one whose
+    bets are expected to succeed with the smaller LLM share, and the gain model's if both do.
+    """
+    if not window.fitted:
+        scores = window.scores(None)
+        rules = tuple(window.rule(f"confidence >= {t:g}", t, scores >= t) for t in FIXED_THRESHOLDS)
+        return Order(rules=rules, gain=None, start=0, delta=delta)
+    fit = window.fit()
+    found: list[tuple[float, Order]] = []
+    for gain in [None] if fit is None else [fit, None]:
         scores = window.scores(gain)
-        thresholds = (
-            share_thresholds(scores[: window.fitted]) if window.fitted else FIXED_THRESHOLDS
+        rules = tuple(
+            window.rule(f"score >= {t:.6g}", t, scores >= t)
+            for t in share_thresholds(scores[: window.fitted])
         )
-        rules = tuple((f"score >= {t:.6g}", t, scores >= t) for t in thresholds)
-        rest = delta * (1.0 - kept) * (1.0 - refusal)
-        orders.append(Order(rules=rules, gain=gain, start=window.fitted, delta=rest))
-    return orders
+        order = Order(rules=rules, gain=gain, start=window.fitted, delta=delta)
+        reachable = [r.llm_share for r in order.rungs(window) if r.rows <= window.planned]
+        found.append((min(reachable, default=1.0), order))
+    return min(found, key=lambda one: one[0])[1]
 
 
-def _kept(window: Window, warm: Issued, delta: float) -> Order:
-    """Return the rule that was certified last, as an order of its own."""
+def _kept(window: Window, warm: Issued) -> Rule:
+    """Return the rule that was certified last."""
     certificate, scores = warm.certificate, window.scores(warm.gain)
     shown: Bools = np.array([certificate.shows_cheap(score) for score in scores.tolist()])
     name = f"{certificate.candidate.removesuffix(KEPT)}{KEPT}"
-    rules = ((name, certificate.threshold, shown),)
-    return Order(rules=rules, gain=warm.gain, start=0, delta=delta)
+    return window.rule(name, certificate.threshold, shown)
+
+
+def _played(window: Window, played: Played) -> Rule:
+    """Return the domain's controller as a rule."""
+    gains = _gains(played.pairs, window.measured)
+    return Rule(
+        name=CONTROLLER,
+        # the controller has settled whose answer it is: any score shows it
+        threshold=0.0,
+        shown=played.shows,
+        asked=played.asked,
+        losses=np.where(np.isnan(gains) | played.unknown, 1.0, gains),
+        differs=np.array([pair.differs for pair in played.pairs]) | played.unknown,
+        sure=played.sure,
+    )
 
 
 def _gains(pairs: Sequence[Pair], against: Against) -> Floats:

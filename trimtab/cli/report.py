@@ -102,7 +102,7 @@ def kept_lives(paths: list[Path]) -> dict[str, dict[str, Any]]:
         InputError: a file cannot be read.
     """
     from trimtab.app.certificates import watch_path
-    from trimtab.app.watched import read_windows
+    from trimtab.app.watched_files import read_windows
 
     found = [read_windows(watch_path(path)) for path in paths]
     return dict(one for one in found if one is not None)

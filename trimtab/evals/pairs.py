@@ -5,7 +5,7 @@ Requests that were escalated because they looked unsure certify nothing, and are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import isnan, nan
 
@@ -22,7 +22,7 @@ class Pair:
 
     Attributes:
         decision: the ledger's row.
-        cheap: the most confident answer of the small models.
+        cheap: the answer set beside the LLM's, usually the small models' as it was shown.
         llm: the LLM's answer.
         said: the small models' answer in words, as far as they are known.
         differs: whether the two answers differ.
@@ -50,12 +50,20 @@ class Pair:
         return isnan(self.gain)
 
 
+def small_answer(decision: Decision) -> Prediction | None:
+    """Return the small models' answer: the shown one, or else the most confident; None without."""
+    small = [p for p in decision.predictions if p.agent not in EXPERTS]
+    shown = [p for p in small if p.agent == decision.route.agent]
+    return shown[-1] if shown else most_confident(small)
+
+
 def uniform_pairs(
     rows: Iterable[Row],
     *,
     canonical: Canonical | None = None,
     bundle_id: str | None = None,
     always_llm: Mapping[str, Prediction] = _NO_ANSWERS,
+    answer: Callable[[Decision], Prediction | None] = small_answer,
 ) -> list[Pair]:
     """Return the pairs among a domain's rows, in the order of the ledger.
 
@@ -64,6 +72,7 @@ def uniform_pairs(
         canonical: the domain's canonical words of an action; without it they come from the rows.
         bundle_id: only decisions of this bundle; all if None.
         always_llm: the LLM's answers by decision id, asked apart on a uniform draw.
+        answer: gives the answer that is set beside the LLM's; None leaves the decision out.
     """
     found = list(rows)
     words = Words(found, canonical)
@@ -72,17 +81,18 @@ def uniform_pairs(
         decision = row[0]
         # a redacted request keeps its place: dropping it would choose among requests
         if bundle_id in (None, decision.bundle_id):
-            pair = _pair(row, words, always_llm.get(decision.decision_id))
+            pair = _pair(row, words, always_llm.get(decision.decision_id), answer(decision))
             if pair is not None:
                 pairs.append(pair)
     return pairs
 
 
-def _pair(row: Row, words: Words, apart: Prediction | None) -> Pair | None:
+def _pair(
+    row: Row, words: Words, apart: Prediction | None, cheap: Prediction | None
+) -> Pair | None:
     decision, outcome = row
     asked = [p for p in decision.predictions if p.agent == LLM] if apart is None else [apart]
     small = [p for p in decision.predictions if p.agent not in EXPERTS]
-    cheap = most_confident(small)
     if cheap is None or not asked or not (apart is not None or drawn_uniformly(decision)):
         return None
     llm = asked[-1]

@@ -26,7 +26,7 @@ def promise_slices(pairs: Sequence[Pair], issued: Issued) -> tuple[Slice, ...]:
     """
     later = [pair for pair in pairs if pair.decision.created_at > issued.last]
     certificate = issued.certificate
-    if not certificate.certified or not later or certificate.loss >= 0.5:
+    if not certificate.certified or not later or certificate.loss >= 0.5 or issued.is_controller:
         return ()
     shown = shown_cheap(later, replace(issued, withdrawals=()))
     losses = np.where(shown, measured_gains(later, issued), 0.0)

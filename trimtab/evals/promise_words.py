@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from trimtab.agents.issued import CONTROLLER
 from trimtab.agents.promise import Certificate
 from trimtab.agents.slices import FACTOR, LEAST, Slice
 from trimtab.evals.document import DomainReport
@@ -116,6 +117,9 @@ def _window(promise: PromiseReport, certificate: Certificate) -> str:
 def _price(promise: PromiseReport) -> list[str]:
     if promise.certificate is None:
         return []
+    if promise.certificate.candidate == CONTROLLER:
+        asked = percent(promise.certificate.llm_share)
+        return [f"The fitted controller chooses every step; in the window it asks on {asked}."]
     if promise.bill is None or promise.llm_share is None:
         return ["These rows hold no request drawn uniformly, so the rule has no known price."]
     if promise.state == "refused":

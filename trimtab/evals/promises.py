@@ -138,7 +138,8 @@ def promise_report(
     bundle_id = decisions[-1].bundle_id if issued is None else issued.bundle_id
     audits = _audits(decisions, pairs, issued, bundle_id)
     gains = measured_gains(pairs, issued)
-    asked = None if issued is None else ~shown_cheap(pairs, issued)
+    # what a controller would have done on other rows is not read off a score
+    asked = None if issued is None or issued.is_controller else ~shown_cheap(pairs, issued)
     bill = None
     if asked is not None and len(asked):
         bill = _bill(pairs, asked, 0.0 if audits.share is None else audits.share.value, rng)
@@ -189,7 +190,7 @@ def promise_curve(
     )
     return sweep(
         swept,
-        shown=None if issued is None else shown_cheap(chosen, issued),
+        shown=None if issued is None or issued.is_controller else shown_cheap(chosen, issued),
         score="confidence" if rule.gain is None else "gain",
         against="outcomes" if issued is None else issued.certificate.against,
         rng=rng,
