@@ -98,8 +98,9 @@ Opener = Callable[[Large], Trimtab]
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return replace(load_settings(), certificates=tmp_path / "certificates", audit_rate=0.1)
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> Settings:
+    rate = getattr(request, "param", 0.1)
+    return replace(load_settings(), certificates=tmp_path / "certificates", audit_rate=rate)
 
 
 @pytest.fixture
@@ -257,6 +258,7 @@ def test_restart_goes_on_with_the_capital_it_had(opened: Opener) -> None:
     assert alarm_of(other) == "A1"
 
 
+@pytest.mark.parametrize("settings", [0.001], indirect=True)  # A2 would be sooner otherwise
 def test_worse_llm_sounds_the_alarm_on_canaries(opened: Opener) -> None:
     large = Large()
     client = opened(large)
@@ -346,7 +348,7 @@ def test_lost_audits_raise_the_rate_that_is_recorded(opened: Opener) -> None:
         client.flush()
         if decision.route.reason != "uncertified" and decision.audit:
             rates.add(decision.propensity)
-    assert rates == {0.1, 0.25}
+    assert rates == {0.1, 1.0}
 
 
 def test_certificate_of_a_version_without_alarms_still_routes(opened: Opener) -> None:

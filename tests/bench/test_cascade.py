@@ -13,7 +13,6 @@ from trimtab.bench.cascade_methods import Split
 from trimtab.bench.cascade_promise import COLD_START, keep, promise_measures
 from trimtab.bench.routing_bars import ZEROEVAL_GSM8K
 from trimtab.bench.routing_gate import text_features
-from trimtab.datasets.recorded import read_recorded
 from trimtab.domains.tables import RecordedSteps
 from trimtab.errors import ConfigError, InputError
 
