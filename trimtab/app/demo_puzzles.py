@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from trimtab.app.client import Trimtab
@@ -11,19 +12,36 @@ from trimtab.app.demo_folder import Track
 from trimtab.app.experts import ExpertFactory
 from trimtab.app.serving import LLM, bundle_servings, shipped_bundle, shipped_recording
 from trimtab.datasets.puzzles import Kind, PuzzleRow, generate
+from trimtab.domains.sudoku_generator import Grade
 from trimtab.graphs.serving import Serving
 from trimtab.settings import Settings
 
-KIND: Kind = "sudoku6"
-LIVE = f"{KIND} (live LLM)"
-RECORDED = f"{KIND} (recorded LLM)"
 SEED = 2_000_003
 """Keeps these puzzles' seeds apart from those that nets are trained and fitted on."""
-PUZZLES = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Puzzles:
+    """Puzzles of a shipped net: how many, and of which grades in turn (any if empty)."""
+
+    kind: Kind
+    count: int
+    grades: tuple[Grade, ...] = ()
+
+    def draw(self, count: int | None = None) -> list[PuzzleRow]:
+        """Return the generated puzzles; fewer of them are the first ones of more."""
+        return generate(self.kind, count or self.count, seed=SEED, grades=self.grades)
+
+
+ASKED = Puzzles(kind="sudoku6", count=300)
+"""The puzzles on whose first ones the LLM is asked."""
+SOLVED = (ASKED,)
+LIVE = f"{ASKED.kind} (live LLM)"
+RECORDED = f"{ASKED.kind} (recorded LLM)"
 
 
 def puzzle_servings(settings: Settings, *, live: ExpertFactory | None) -> dict[str, Serving]:
-    """Return what solves, under a domain without and one with the LLM.
+    """Return what solves, under a domain per kind of puzzle and one with the LLM.
 
     Args:
         settings: which LLM.
@@ -33,29 +51,30 @@ def puzzle_servings(settings: Settings, *, live: ExpertFactory | None) -> dict[s
     name, expert = LIVE, live
     if expert is None or settings.llm_model is None:
         name, settings = RECORDED, replace(settings, llm_model=None)
-        expert = LLM(settings, recording=shipped_recording(KIND)).agent
-    served = bundle_servings({KIND: shipped_bundle(KIND)}, settings=settings, expert=expert)
-    return {KIND: served[KIND], name: served[KIND]}
+        expert = LLM(settings, recording=shipped_recording(ASKED.kind)).agent
+    folders: dict[str, Path] = {puzzles.kind: shipped_bundle(puzzles.kind) for puzzles in SOLVED}
+    served = bundle_servings(folders, settings=settings, expert=expert)
+    return {**served, name: served[ASKED.kind]}
 
 
-def puzzles_row(client: Trimtab, *, track: Track, count: int = PUZZLES) -> dict[str, Any]:
+def puzzles_row(client: Trimtab, *, track: Track, count: int | None = None) -> dict[str, Any]:
     """Return who answered, how well by the exact solver's verdict, and what the LLM is worth.
 
     Args:
         client: serves :func:`puzzle_servings`.
         track: wraps a loop in a progress bar.
-        count: puzzles.
+        count: puzzles of each kind instead of as many as stand in ``SOLVED``.
     """
-    [with_llm] = set(client.domains) - {KIND}
-    texts = [puzzle.question for puzzle in drawn_puzzles(count)]
-    row = ExactRow(client=client, name=KIND, with_llm=with_llm, track=track)
-    return {
-        "puzzle": KIND,
-        "recorded": with_llm == RECORDED,
-        **row.show(texts, ask_llm=True),
-    }
+    with_llm = RECORDED if RECORDED in client.domains else LIVE
+    shown = []
+    for puzzles in SOLVED:
+        texts = [row.question for row in puzzles.draw(count)]
+        row = ExactRow(client=client, name=puzzles.kind, with_llm=with_llm, track=track)
+        told = row.show(texts, ask_llm=puzzles == ASKED)
+        shown.append({"puzzle": puzzles.kind, "grades": list(puzzles.grades), **told})
+    return {"recorded": with_llm == RECORDED, "puzzles": shown}
 
 
-def drawn_puzzles(count: int = LLM_REQUESTS + ROUTED_REQUESTS) -> list[PuzzleRow]:
-    """Return generated puzzles; the first are those that the LLM is asked, or audited, on."""
-    return generate(KIND, count, seed=SEED)
+def recorded_puzzles() -> list[PuzzleRow]:
+    """Return the puzzles on which the LLM is asked or audited."""
+    return ASKED.draw(LLM_REQUESTS + ROUTED_REQUESTS)

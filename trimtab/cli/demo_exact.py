@@ -25,12 +25,15 @@ def connect_four(row: Mapping[str, Any]) -> list[Any]:
 def puzzles(row: Mapping[str, Any]) -> list[Any]:
     """Return what the row on puzzles shows."""
     played = " (recorded answers)" if row["recorded"] else ""
-    return [
-        _table(row, f"{row['n']} generated puzzles, {row['puzzle']}"),
+    parts: list[Any] = [_table(one, _puzzles_title(one)) for one in row["puzzles"]]
+    parts.append(
         "  by the agent that answered; right: every cell is; ms and USD per 1,000 puzzles hold "
-        "every step of the climb",
-        *_player(row["llm"], answer="whole grid", unit="puzzles", played=played),
-    ]
+        "every step of the climb"
+    )
+    for one in row["puzzles"]:
+        if one["llm"] is not None:
+            parts += _player(one["llm"], answer="whole grid", unit=one["puzzle"], played=played)
+    return parts
 
 
 def spelled(figures: Mapping[str, Any]) -> tuple[str, str]:
@@ -38,6 +41,11 @@ def spelled(figures: Mapping[str, Any]) -> tuple[str, str]:
     if figures["accuracy"] is None:
         return "-", ""
     return f"{figures['accuracy']:.1%}", f"{figures['low']:.1%} … {figures['high']:.1%}"
+
+
+def _puzzles_title(row: Mapping[str, Any]) -> str:
+    grades = f", {', '.join(row['grades'])} in turn" if row["grades"] else ""
+    return f"{row['n']} generated {row['puzzle']}{grades}"
 
 
 def _table(row: Mapping[str, Any], title: str) -> Table:

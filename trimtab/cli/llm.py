@@ -60,16 +60,16 @@ def record(
     ] = False,
 ) -> None:
     """Ask the LLM on drawn requests and keep its answers, to be played back without it."""
-    from trimtab.app.demo_puzzles import KIND, drawn_puzzles
+    from trimtab.app.demo_puzzles import ASKED, recorded_puzzles
     from trimtab.app.serving import LLM, bundle_servings, shipped_bundle
     from trimtab.datasets.tables import LabelledText, read_table, shipped
     from trimtab.graphs.serving import FEW_SHOT
     from trimtab.settings import load_settings
 
     settings = load_settings()
-    if table is None and domain == KIND:
+    if table is None and domain == ASKED.kind:
         rows: Sequence[LabelledText] = [
-            LabelledText(row.question, row.answer) for row in drawn_puzzles()
+            LabelledText(row.question, row.answer) for row in recorded_puzzles()
         ]
     elif table is None:
         rows = shipped(domain).test
