@@ -140,6 +140,8 @@ def bars_of(figures: Sequence[FileFigures], agent: str) -> list[Bar]:
         bars += [Bar(key="mean_steps", at_most=3.0), Bar(key="halting_loss", at_most=0.003)]
     if kinds == {"sudoku9"}:
         bars.append(Bar(key="cpu_ms_p95", at_most=60.0))
+        if all("easy" in figure.name for figure in figures):
+            bars.append(Bar(key="parameters.sudoku9", at_most=150_000))
         if len(figures) >= MIXTURE:
             bars += _ON_MIXTURES
     return bars
