@@ -3,7 +3,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,9 +26,9 @@ ASKED = [
 ]
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings({"TRIMTAB_HOME": str(tmp_path)})
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return load_settings({"TRIMTAB_HOME": str(tmp_path_factory.mktemp("home"))})
 
 
 def _researcher(settings: Settings) -> Researcher:
