@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trimtab.agents.evidence import EvidenceNet, EvidenceSelector
 from trimtab.bench.result import Bar, Measure, bench_result
 from trimtab.bench.retrieval_data import Query, RetrievalData, read_data
 from trimtab.embedding import CachedEmbedder, load_embedder
@@ -22,8 +23,10 @@ from trimtab.rag.embedded_index import EmbeddedIndex
 from trimtab.rag.hybrid import DENSE_WEIGHT, MODES, HybridConfig, HybridRetriever, Mode
 from trimtab.rag.ingest import ABSTRACT, embedding_text, passages
 from trimtab.rag.passage_index import Entry, Hit
+from trimtab.records import Passage
+from trimtab.release.bundle import load
 from trimtab.settings import load_settings
-from trimtab.stats import proportion
+from trimtab.stats import auroc, paired_bootstrap, proportion
 
 FIGURES = ("recall_at_1", "recall_at_10", "ndcg_at_10")
 WEIGHTS = tuple(round(0.1 * step, 1) for step in range(11))
@@ -48,6 +51,7 @@ def run(
     known_item: str | None = None,
     embedder: str = "minilm",
     weights: bool = False,
+    selector: Path | None = None,
     seed: int = 0,
     progress: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
@@ -60,7 +64,8 @@ def run(
         embedder: ``minilm`` or ``wordllama``.
         weights: choose the weight of the cosine on these queries, and check the way of choosing: on
             every second query, measured on the others.
-        seed: unused by the figures, which draw nothing; part of the form.
+        selector: bundle of a selector of evidence to measure beside the others.
+        seed: of the resampling in paired intervals.
         progress: told what is being done.
     """
     data = read_data(docs, queries=queries, known_item=known_item)
@@ -73,7 +78,8 @@ def run(
             progress(f"embedding {len(data.documents)} documents, {len(data.queries)} queries")
             _fill(index, data, cached)
             cached.embed([query.query for query in data.queries])
-            measures = _compared(index, cached, data.queries, progress)
+            measures, found = _compared(index, cached, data.queries, progress)
+            measures |= _selected(selector, index, cached, data.queries, found, seed)
             if weights:
                 measures |= _weighed(index, cached, data.queries)
     bars = (Bar(key="hybrid.margin", at_least=-0.005), *_BARS.get(data.kind, ()))
@@ -116,7 +122,7 @@ def _compared(
     embedder: Embedder,
     queries: Sequence[Query],
     progress: Callable[[str], None],
-) -> dict[str, Measure]:
+) -> tuple[dict[str, Measure], dict[Mode, Scores]]:
     measures: dict[str, Measure] = {}
     found: dict[Mode, Scores] = {}
     for mode in MODES:
@@ -126,8 +132,6 @@ def _compared(
         cpu_ms = (time.process_time() - start) / len(queries) * 1e3
         measures |= _figures(found[mode], prefix=f"{mode}.")
         measures[f"{mode}.query_cpu_ms"] = Measure(value=cpu_ms, unit="CPU-ms, query's vector kept")
-    # no selector is trained yet; its keys are there so that readers need not guess
-    measures |= {f"selector.{name}": Measure(value=None, unit="not trained") for name in FIGURES}
     margin = found["hybrid"].mean(axis=0) - np.maximum(
         found["bm25"].mean(axis=0), found["dense"].mean(axis=0)
     )
@@ -136,7 +140,60 @@ def _compared(
     )
     measures["hybrid.dense_weight"] = Measure(value=DENSE_WEIGHT, unit="share")
     default = HybridConfig().mode
-    return _figures(found[default], prefix="") | measures
+    return _figures(found[default], prefix="") | measures, found
+
+
+def _selected(
+    bundle: Path | None,
+    index: EmbeddedIndex,
+    embedder: Embedder,
+    queries: Sequence[Query],
+    found: Mapping[Mode, Scores],
+    seed: int,
+) -> dict[str, Measure]:
+    """Return the figures of a selector over the default's hits, and its paired gains."""
+    if bundle is None:
+        return {
+            f"selector.{name}": Measure(value=None, unit="no --selector given") for name in FIGURES
+        }
+    selector = EvidenceSelector(
+        EvidenceNet.from_bundle(load(bundle)), index=index, words=index, embedder=embedder
+    )
+    retriever = HybridRetriever(index, index, embedder)
+    scores = np.empty((len(queries), len(FIGURES)))
+    sure = np.empty((len(queries), 2))
+    start = time.process_time()
+    for row, query in enumerate(queries):
+        passages = retriever.retrieve(query.query, k=_POOL)
+        chosen = selector.select(query.query, passages, k=_POOL)
+        ranked = list(dict.fromkeys(str(one.metadata["doc_id"]) for one in chosen.passages))
+        scores[row] = _scored(ranked, query)
+        sure[row] = (chosen.confidence or 0.0, _lead(passages))
+    cpu_ms = (time.process_time() - start) / len(queries) * 1e3
+    measures = _figures(scores, prefix="selector.")
+    measures["selector.query_cpu_ms"] = Measure(
+        value=cpu_ms, unit="CPU-ms, retrieval included, vectors kept"
+    )
+    rng = np.random.default_rng(seed)
+    for mode in ("rrf", "hybrid"):
+        for column, name in enumerate(FIGURES):
+            gain = paired_bootstrap(scores[:, column], found[mode][:, column], rng=rng)
+            measures[f"selector.over_{mode}.{name}"] = Measure(
+                value=gain.value, low=gain.low, high=gain.high, unit="mean paired difference"
+            )
+    for name, column, ranked_by in (("confidence", 0, scores), ("lead", 1, found["hybrid"])):
+        right = ranked_by[:, 0] > 0.0
+        measures[f"selector.{name}_auroc"] = Measure(
+            value=auroc(sure[:, column], right) if 0 < right.sum() < right.size else None,
+            unit="AUROC of the first document's being right",
+        )
+    return measures
+
+
+def _lead(passages: Sequence[Passage]) -> float:
+    """Return how far the first is ahead of the second by the fused score."""
+    scores = [passage.score for passage in passages[:2]]
+    return float(scores[0] - scores[1]) if len(scores) == 2 else 0.0
 
 
 def _weighed(
@@ -185,12 +242,16 @@ def _asked(
     scores = np.empty((len(queries), len(FIGURES)))
     for row, query in enumerate(queries):
         ranked = _documents(retriever.hits(query.query, k=_POOL))
-        scores[row] = (
-            recall_at(ranked, query.relevant, 1),
-            recall_at(ranked, query.relevant, K),
-            ndcg_at(ranked, query.relevant, K),
-        )
+        scores[row] = _scored(ranked, query)
     return scores
+
+
+def _scored(ranked: Sequence[str], query: Query) -> tuple[float, float, float]:
+    return (
+        recall_at(ranked, query.relevant, 1),
+        recall_at(ranked, query.relevant, K),
+        ndcg_at(ranked, query.relevant, K),
+    )
 
 
 def _documents(hits: Sequence[Hit]) -> list[str]:

@@ -27,6 +27,7 @@ from trimtab.cli.controllers import replay, train_controller
 from trimtab.cli.corpus import corpus_app
 from trimtab.cli.data import data_app
 from trimtab.cli.demo import demo
+from trimtab.cli.evidence import train_evidence
 from trimtab.cli.label import label
 from trimtab.cli.ledger import ledger_app
 from trimtab.cli.llm import llm_app, record
@@ -63,6 +64,7 @@ train_app.command("trm")(trainer("trm"))
 train_app.command("hrm")(trainer("hrm"))
 train_app.command("plain")(trainer("plain"))
 train_app.command("controller")(train_controller)
+train_app.command("evidence")(train_evidence)
 bench_app.command()(stream)
 app.add_typer(setup_app, name="setup")
 app.add_typer(bench_app, name="bench")
