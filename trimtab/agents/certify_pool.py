@@ -84,12 +84,12 @@ def order_of(
     """
     seen: list[tuple[Rung, float, bool]] = []
     for name, outcomes in played.items():
+        usd = float(outcomes.cost_usd.mean())
         share = float(outcomes.asked_strong.mean())
+        if usd >= float(llm_usd.mean()) or share >= 1.0:
+            continue
         losses = net_losses(outcomes, llm_right)
         rung = rung_of(name, losses, llm_share=share, loss=loss, delta=delta)
-        usd = float(outcomes.cost_usd.mean())
-        if usd >= float(llm_usd.mean()) or rung.llm_share >= 1.0:
-            continue
         if rung.rows - len(llm_right) <= 2.0 * (planned - len(llm_right)):
             sighted = float(outcomes.confidence.std()) >= LOWEST_SPREAD
             seen.append((rung, usd, sighted))

@@ -7,7 +7,7 @@ when it is told to. n is the number of requests.
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Iterator, MutableMapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,12 +21,14 @@ from trimtab.bench.stream_draw import Bools, Draw, Ride
 from trimtab.bench.stream_fit import Bets, Fitted, bet_window, fit_window
 from trimtab.bench.stream_world import Floats, Rows, World
 from trimtab.errors import InputError
-from trimtab.release.drift import DriftPlan, Predicted
+from trimtab.release.drift import Alarms, DriftPlan, Predicted
 
 CANARIES = 100
 """Questions of a window that the strong model got right, asked again to see whether it still is."""
 
-Cache = MutableMapping[tuple[int, int], Fitted]
+Cache = MutableMapping[tuple[int, int, int, str, int], Fitted]
+"""Fits by the stream's seed, the rows fitted on, the window's number, the kind of drift, and the
+request that the window begins with."""
 
 
 def ride(
@@ -45,7 +47,7 @@ def ride(
         stream: the requests.
         plan: of the windows.
         drift: of the alarms; without any the first certificate is served for ever.
-        cache: fits of cold starts, by the stream's seed and the number of rows fitted on.
+        cache: fits, so that what differs in the alarms alone need not fit again.
         controllers: see :func:`trimtab.bench.stream_fit.fit_window`.
     """
     return _Rider(world, stream, PromiseWindows(plan, drift), cache, controllers).run()
@@ -55,7 +57,8 @@ def ride(
 class _Rider:
     """The requests of one stream, served one phase after another; `at` is the next request.
 
-    ``alone`` marks those that the strong model answers while no window is open.
+    ``alone`` marks those that the strong model answers while no window is open; ``drawn`` keeps
+    those with an audit or a canary, by the two rates.
     """
 
     world: World
@@ -70,6 +73,7 @@ class _Rider:
     served: list[tuple[int, str, float]] = field(default_factory=list)
     slices: list[tuple[Slice, ...]] = field(default_factory=list)
     nothing: bool = False
+    drawn: dict[tuple[float, float], Rows] = field(default_factory=dict)
     alone: Bools = field(init=False)
 
     def __post_init__(self) -> None:
@@ -163,9 +167,11 @@ class _Rider:
         return None
 
     def _fit(self, first: Rows, number: int) -> Fitted:
-        key = (self.stream.seed, len(first))
+        # a table is the same for every kind of drift, a window is its stream's
         known = number == 1 and len(first) <= len(self.stream.table)
-        if known and self.cache is not None and key in self.cache:
+        place = ("table", 0) if known else (self.world.kind, self.at)
+        key = (self.stream.seed, len(first), number, *place)
+        if self.cache is not None and key in self.cache:
             return self.cache[key]
         fitted = fit_window(
             self.world.steps.take(first),
@@ -176,7 +182,7 @@ class _Rider:
             seed=self.stream.seed + number,
             controllers=self.controllers,
         )
-        if known and self.cache is not None:
+        if self.cache is not None:
             self.cache[key] = fitted
         return fitted
 
@@ -235,9 +241,7 @@ class _Rider:
         if "A1" in alarms.rules:
             heard = alarms.rules["A1"].first_alarm(doubt[stream.requests[self.at :]])
         end = len(stream.requests) if heard is None else self.at + heard + 1
-        drift = self.windows.drift
-        coins = (stream.audit < drift.suspicious_rate) | (stream.canary < drift.suspicious_canaries)
-        for i in (np.flatnonzero(coins[self.at : end]) + self.at).tolist():
+        for i in self._drawn(alarms, end):
             row = int(stream.requests[i])
             alarm = None
             if stream.audit[i] < alarms.audit_rate:
@@ -254,6 +258,21 @@ class _Rider:
         if heard is not None:
             self.windows.recollect("A1")
             self._stop(end - 1, "A1")
+
+    def _drawn(self, alarms: Alarms, end: int) -> Iterator[int]:
+        """Yield the requests before ``end`` with an audit or a canary, by the rates of then."""
+        at = self.at
+        while at < end:
+            rates = alarms.audit_rate, alarms.canary_rate
+            if rates not in self.drawn:
+                audited, asked = self.stream.audit < rates[0], self.stream.canary < rates[1]
+                self.drawn[rates] = np.flatnonzero(audited | asked)
+            places = self.drawn[rates]
+            place = int(np.searchsorted(places, at))
+            if place == len(places) or places[place] >= end:
+                return
+            at = int(places[place]) + 1
+            yield at - 1
 
     def _canary(self, i: int) -> bool:
         """Return whether the strong model answers the canary of request i rightly then."""
