@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 
 from tests.papers import minilm
 from tests.planted import CANARY, ORDERS
-from trimtab.agents.extractive import FEATURES, answer_from, record_sentence, wants_number
+from trimtab.agents.extractive import FEATURES, answer_from, wants_number
 from trimtab.agents.planning import PlanItem
 from trimtab.rag.library import COSINE
 from trimtab.records import Passage
@@ -45,13 +44,6 @@ def test_sentences_that_speak_to_a_model_are_left_out_and_reported() -> None:
 def test_no_passage_gives_no_candidate() -> None:
     answer = answer_from(PlanItem(id="q1", goal="anything"), [], minilm(), _rare)
     assert answer.candidates == ()
-
-
-def test_a_record_says_what_it_holds_and_nothing_else() -> None:
-    known = _passage("x", authors=json.dumps(["Ada Bee", "C. Dee"]), date="20250526")
-    said = record_sentence(known, ["authors", "published"])
-    assert said == f"“{TITLE}” is by Ada Bee, C. Dee and was first submitted on 2025-05-26."
-    assert record_sentence(known, ["categories"]) is None
 
 
 def test_the_record_of_the_paper_that_is_meant_answers_or_none_does() -> None:

@@ -114,7 +114,7 @@ def possible(
     evidence = f"{sentence} {title} {record}"
     return (
         facts.numbers(claim) <= facts.numbers(evidence)
-        and not missing_names(claim, f"{evidence} {passage}")
+        and not facts.missing_names(claim, f"{evidence} {passage}")
         and not is_directive(claim)
     )
 
@@ -133,12 +133,6 @@ def measures(embedder: Embedder, claim: str, sentence: str, *, title: str = "") 
     ]
 
 
-def missing_names(claim: str, evidence: str) -> list[str]:
-    """Return the names of a claim that its evidence holds in no spelling, sorted."""
-    bare = "".join(letter for letter in evidence.casefold() if letter.isalnum())
-    return sorted(name for name in facts.names(claim) if name not in bare)
-
-
 def objection(
     claim: str, sentence: str, *, title: str = "", record: str = "", passage: str = ""
 ) -> str:
@@ -149,7 +143,7 @@ def objection(
     absent = sorted(facts.numbers(claim) - facts.numbers(evidence))
     if absent:
         return f"the passage does not hold the number {absent[0]:g}"
-    unnamed = missing_names(claim, f"{evidence} {passage}")
+    unnamed = facts.missing_names(claim, f"{evidence} {passage}")
     if unnamed:
         return f"the passage does not name {unnamed[0]!r}"
     if facts.opposed(claim, sentence):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 
 from trimtab.agents import facts
 from trimtab.agents.directives import is_directive
+from trimtab.agents.paper_record import record_sentence
 from trimtab.agents.planning import PlanItem, asked_facts
 from trimtab.agents.sentences import Sentence, sentences, stem, stems
 from trimtab.protocols import Array, Embedder
@@ -24,6 +24,7 @@ FEATURES = (
     "sentence_cosine",
     "coverage",
     "rarest_missing",
+    "name_missing",
     "kind_missing",
     "lead",
 )
@@ -92,6 +93,10 @@ class CheapAnswer:
     skipped: tuple[str, ...] = ()
 
 
+_NOTHING = (0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0)
+"""The features where no passage was found."""
+
+
 def answer_from(
     item: PlanItem,
     passages: Sequence[Passage],
@@ -112,9 +117,10 @@ def answer_from(
     weights = question_words(item.goal, rarity)
     subject = question_words(f"{about} {item.goal}", rarity)
     if not passages:
-        return CheapAnswer(candidates=(), features=(0.0, 0.0, 0.0, 1.0, 1.0, 0.0))
+        return CheapAnswer(candidates=(), features=_NOTHING)
     if item.tool == "facts":
         return _from_record(item, passages, subject)
+    passages = _naming(item.goal, passages)
     read: list[tuple[Passage, Sentence]] = []
     skipped: list[str] = []
     for passage in passages:
@@ -122,7 +128,9 @@ def answer_from(
         usable = [one for one in found if not is_directive(one.text)]
         if len(usable) < len(found):
             skipped.append(passage.source_id)
-        read += [(passage, one) for one in usable]
+        # a paper's question is no answer to ours
+        telling = [one for one in usable if not one.text.endswith("?")]
+        read += [(passage, one) for one in telling or usable]
     cosines = _cosines(f"{about} {item.goal}".strip(), read, embedder)
     bonus = NUMBER_BONUS if wants_number(item.goal) else 0.0
     scored = [
@@ -154,38 +162,6 @@ def wants_number(goal: str) -> bool:
     return _WANTS_NUMBER.search(goal.casefold()) is not None
 
 
-def record_sentence(passage: Passage, fields: Sequence[str]) -> str | None:
-    """Return what a paper's record says to the fields asked for, None where it lacks them all."""
-    title = passage.metadata.get("title", "")
-    said = []
-    for field in fields:
-        value = _record_value(passage, field)
-        if value is not None:
-            said.append(value)
-    return f"“{title}” {' and '.join(said)}." if said else None
-
-
-def record_of(passage: Passage) -> str:
-    """Return the facts of a passage's paper as one text: authors, date, categories, id."""
-    parts = [_record_value(passage, field) for field in ("authors", "published", "categories")]
-    return "; ".join([part for part in parts if part] + [passage.metadata.get("paper", "")])
-
-
-def _record_value(passage: Passage, field: str) -> str | None:
-    facts_known = passage.metadata
-    if field in ("authors", "categories") and field in facts_known:
-        values = ", ".join(json.loads(facts_known[field]))
-        return f"is by {values}" if field == "authors" else f"is in the arXiv categories {values}"
-    if field == "published" and "date" in facts_known:
-        day = facts_known["date"]
-        return f"was first submitted on {day[:4]}-{day[4:6]}-{day[6:]}"
-    if field == "published" and "year" in facts_known:
-        return f"was first submitted in {facts_known['year']}"
-    if field in ("arxiv_id", "title") and "paper" in facts_known:
-        return f"has the arXiv id {facts_known['paper']}"
-    return None
-
-
 def _from_record(
     item: PlanItem, passages: Sequence[Passage], weights: Mapping[str, float]
 ) -> CheapAnswer:
@@ -204,10 +180,12 @@ def _from_record(
             # the record of the paper that is meant does not say; another paper's answers nothing
             break
     best = passages[order[0]]
-    missing = _rarest_missing(asked, stems(f"{best.metadata.get('title', '')} {best.text}"))
+    text = _whole_text(best)
+    missing = _rarest_missing(asked, stems(text))
+    unnamed = float(bool(facts.missing_names(item.goal, f"{text} {best.metadata['paper']} arXiv")))
     cosine = float(best.metadata[COSINE])
     lead = covered[order[0]] - (covered[order[1]] if len(order) > 1 else 0.0)
-    features = (cosine, cosine, covered[order[0]], missing, float(not found), lead)
+    features = (cosine, cosine, covered[order[0]], missing, unnamed, float(not found), lead)
     return CheapAnswer(candidates=tuple(found[:1]), features=features)
 
 
@@ -253,15 +231,10 @@ def _features(
     weights: Mapping[str, float],
 ) -> tuple[float, ...]:
     if not best:
-        return (0.0, 0.0, 0.0, 1.0, 1.0, 0.0)
-    texts = {
-        passage.source_id: stems(
-            f"{passage.metadata.get('title', '')} {passage.text} "
-            f"{passage.metadata.get('authors', '')}"
-        )
-        for passage in passages
-    }
-    top = texts[best[0].source_id]
+        return _NOTHING
+    cited = next(one for one in passages if one.source_id == best[0].source_id)
+    whole = _whole_text(cited)
+    top = stems(whole)
     other = next((one for one in best if one.source_id != best[0].source_id), None)
     asked = facts.numbers(goal)
     lacks = wants_number(goal) and not facts.numbers(best[0].text) - asked
@@ -270,6 +243,7 @@ def _features(
         float(cosines[best[0]]),
         _coverage(weights, top),
         _rarest_missing(weights, top),
+        float(bool(facts.missing_names(goal, whole))),
         float(lacks),
         best[0].score - (other.score if other else 0.0),
     )
@@ -278,6 +252,17 @@ def _features(
 def _coverage(weights: Mapping[str, float], words: frozenset[str]) -> float:
     total = sum(weights.values())
     return sum(weight for word, weight in weights.items() if word in words) / max(total, 1e-9)
+
+
+def _naming(goal: str, passages: Sequence[Passage]) -> Sequence[Passage]:
+    """Return the passages that hold every name of the question; all of them where none does."""
+    holding = [one for one in passages if not facts.missing_names(goal, _whole_text(one))]
+    return holding or passages
+
+
+def _whole_text(passage: Passage) -> str:
+    known = passage.metadata
+    return f"{known.get('title', '')} {passage.text} {known.get('authors', '')}"
 
 
 def _rarest_missing(weights: Mapping[str, float], words: frozenset[str]) -> float:

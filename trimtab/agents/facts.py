@@ -129,6 +129,12 @@ def names(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
+def missing_names(claim: str, evidence: str) -> list[str]:
+    """Return the names of a text that its evidence holds in no spelling, sorted."""
+    bare = "".join(letter for letter in evidence.casefold() if letter.isalnum())
+    return sorted(name for name in names(claim) if name not in bare)
+
+
 def canonical_name(word: str) -> str:
     """Return a name without case, punctuation and plural."""
     bare = "".join(letter for letter in word if letter.isalnum())

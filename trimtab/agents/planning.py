@@ -69,7 +69,7 @@ _FACTS: Mapping[str, re.Pattern[str]] = {
     "title": re.compile(r"\b(?:what|give)\b.*\btitle\b"),
 }
 _CLAUSE = re.compile(rf"(?:[,;]?\s+and\s+(?={_WH}\b)|\?\s+(?:and\s+)?(?=\w)|;\s+(?={_WH}\b))")
-_PRONOUN = re.compile(r"\b(?:it|its|they|their|them|he|she|this|that|these|those)\b")
+_PRONOUN = re.compile(r"\b(?:it|its|they|their|them)\b")
 _DEFINITION = re.compile(r"^(?:what\s+(?:is|are|does)|define|explain|describe)\b")
 _QUESTION = re.compile(rf"\b{_WH}\b")
 
@@ -207,6 +207,11 @@ def asked_facts(goal: str) -> list[str]:
     return [name for name, pattern in _FACTS.items() if pattern.search(goal.casefold())]
 
 
+def is_about_it(goal: str) -> bool:
+    """Return whether a sub-question speaks of its subject by a pronoun alone."""
+    return _PRONOUN.search(goal.casefold()) is not None
+
+
 def _comparison(text: str) -> Plan | None:
     bare = text.rstrip(" ?.!")
     for pattern in _PAIRS:
@@ -259,7 +264,7 @@ def _several(text: str) -> Plan | None:
 
 def _points_back(clause: str) -> bool:
     """Return whether a clause speaks of what another one names: by a pronoun, or without a name."""
-    return bool(_PRONOUN.search(clause.casefold())) or not names(clause)
+    return is_about_it(clause) or not names(clause)
 
 
 def _is_other(clause: str) -> bool:

@@ -56,7 +56,8 @@ class Fitted:
         support: that a sentence supports a claim.
         support_threshold: from which it counts as support.
         answerable: that the corpus answers a question.
-        answerable_threshold: below which "the corpus does not say" is the answer.
+        answerable_threshold: below which "the corpus does not say" is the cheap answer.
+        silence_threshold: below which it is so sure that no LLM need be asked.
         right: that the cheap answer is the right one.
         accept_threshold: from which it is shown although an LLM could be asked.
         embedder: whose cosines went in.
@@ -67,6 +68,7 @@ class Fitted:
     support_threshold: float
     answerable: Logistic
     answerable_threshold: float
+    silence_threshold: float
     right: Logistic
     accept_threshold: float
     embedder: str

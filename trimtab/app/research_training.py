@@ -14,7 +14,7 @@ import numpy as np
 
 from trimtab.agents.citations import MEASURES, measures, possible
 from trimtab.agents.extractive import FEATURES, CheapAnswer, answer_from
-from trimtab.agents.planning import PlanItem, plan_by_rules
+from trimtab.agents.planning import PlanItem, is_about_it, plan_by_rules
 from trimtab.agents.refine import first_draft
 from trimtab.agents.research_fit import Fitted, fitted_to_json
 from trimtab.agents.selection import Selector
@@ -40,7 +40,8 @@ from trimtab.training.research_fit import (
 )
 
 ACCEPT_SHARE = 0.9
-"""Of the answers shown without asking an LLM, this share was right on the development half."""
+"""Of what is shown without asking an LLM that could be asked, answers and refusals each, this share
+was right on the development half."""
 SUPPORT_BETA = 0.5
 """A claim wrongly kept weighs twice as much as one wrongly dropped."""
 COMMAND = "trimtab train research"
@@ -70,11 +71,16 @@ def fit_research(library: Library, selector: Selector) -> Fitted:
     right = _fit_found(found, [one.right for one in found])
     asked, p_answerable = by_question(found, answerable.held_out, "answerable")
     good, p_right = by_question(found, right.held_out, "right")
+    silent_from = balanced_threshold(p_answerable, asked)
+    # as many of the refusals that no LLM sees must be right as of the answers that none sees
+    silence = 1.0 - accept_threshold(1.0 - p_answerable, ~asked, share=ACCEPT_SHARE)
+    silence = min(silence, silent_from)
     fitted = Fitted(
         support=support,
         support_threshold=round(best_f_threshold(supported, labels, beta=SUPPORT_BETA), 6),
         answerable=answerable.logistic,
-        answerable_threshold=round(balanced_threshold(p_answerable, asked), 6),
+        answerable_threshold=round(silent_from, 6),
+        silence_threshold=round(silence, 6),
         right=right.logistic,
         accept_threshold=round(accept_threshold(p_right, good, share=ACCEPT_SHARE), 6),
         embedder=embedder.name,
@@ -88,6 +94,7 @@ def fit_research(library: Library, selector: Selector) -> Fitted:
         "held_out": {
             "support": _figures(supported >= fitted.support_threshold, labels),
             "answerable": _figures(p_answerable >= fitted.answerable_threshold, asked),
+            "silent_share": round(float((p_answerable < silence).mean()), 4),
             "accepted_share": round(float((p_right >= fitted.accept_threshold).mean()), 4),
         },
     }
@@ -126,6 +133,7 @@ def found_for(
             continue
         chosen = selector.select(item.goal, library.find(item.goal, k=FOUND), k=READ).passages
         ahead = [one for need in item.needs for one in _first(read[need], made[need])]
+        chosen = () if ahead and is_about_it(item.goal) else chosen
         read[item.id] = list({one.source_id: one for one in [*ahead, *chosen]}.values())[:READ]
         about = " ".join(one.goal for one in items if one.id in item.needs)
         made[item.id] = answer_from(

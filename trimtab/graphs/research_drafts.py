@@ -13,7 +13,7 @@ from trimtab.agents.answers import (
     claim_from_json,
 )
 from trimtab.agents.citations import CitationChecker
-from trimtab.agents.extractive import record_of, record_sentence
+from trimtab.agents.paper_record import record_of, record_sentence
 from trimtab.agents.research_llm import CostlyFailure, LLMAnswer
 from trimtab.graphs.research_kit import ResearchKit
 from trimtab.graphs.research_nodes import (

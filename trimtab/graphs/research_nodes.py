@@ -15,7 +15,7 @@ from langgraph.types import Overwrite
 
 from trimtab.agents.answers import Claim
 from trimtab.agents.extractive import answer_from
-from trimtab.agents.planning import Plan, PlanError, plan_by_rules, plan_to_json
+from trimtab.agents.planning import Plan, PlanError, is_about_it, plan_by_rules, plan_to_json
 from trimtab.agents.refine import first_draft
 from trimtab.agents.research_fit import Fitted
 from trimtab.agents.research_llm import CostlyFailure, ResearchLLM
@@ -106,8 +106,8 @@ def retrieve(state: ResearchState, kit: ResearchKit) -> Update:
 def select(state: ResearchState, kit: ResearchKit) -> Update:
     """Choose what is read for each sub-question of the wave.
 
-    A sub-question that needs another one reads what was read for that first: "who wrote it" is
-    about a paper that only the other one names.
+    A sub-question that needs another one reads what answers that first, and nothing else where it
+    speaks of "it": "who wrote it" is about a paper that only the other one names.
     """
     started = time.thread_time()
     found = {one["item"]: one["passages"] for one in state["found"]}
@@ -115,6 +115,8 @@ def select(state: ResearchState, kit: ResearchKit) -> Update:
     for item in wave_of(state, state["wave"]):
         chosen = kit.selector.select(item.goal, passages_of(found[item.id]), k=READ).passages
         ahead = [one for need in item.needs for one in _cited_first(state, need)]
+        if ahead and is_about_it(item.goal):
+            chosen = ()
         known = {one["source_id"]: one for one in [*ahead, *map(passage_to_json, chosen)]}
         read[item.id] = list(known.values())[:READ]
     return {"read": read, "spent": [spent(started)]}
@@ -159,8 +161,14 @@ def route(state: ResearchState, kit: ResearchKit) -> Update:
     if mode == "llm_only":
         shown = Route(agent=LLM, reason="forced", confidence=None, threshold=None)
     elif silent:
-        least = fitted.answerable_threshold
-        shown = Route(agent=CHEAP, reason="confident", confidence=1.0 - answerable, threshold=least)
+        asks = may_ask and answerable >= fitted.silence_threshold
+        least = fitted.silence_threshold if may_ask else fitted.answerable_threshold
+        shown = Route(
+            agent=LLM if asks else CHEAP,
+            reason="uncertain" if asks else "confident",
+            confidence=1.0 - answerable,
+            threshold=1.0 - least,
+        )
     else:
         sure = right >= fitted.accept_threshold
         asks = may_ask and not sure
