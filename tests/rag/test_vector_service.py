@@ -8,8 +8,11 @@ import pytest
 from tests.contracts.index import DIM, PAPERS, TOWARDS_A, IndexContract
 from tests.rag.pinecone_server import PineconeServer, pinecone_server
 from tests.rag.test_pinecone_index import connected
+from tests.support import LetterEmbedder
 from trimtab.errors import ConfigError
 from trimtab.rag.embedded_index import EmbeddedIndex
+from trimtab.rag.library import COSINE, Library
+from trimtab.rag.passage_index import Entry
 from trimtab.rag.vector_service import ServedIndex, service_of
 from trimtab.settings import load_settings
 
@@ -33,6 +36,24 @@ def test_the_service_finds_vectors_and_the_file_finds_words(tmp_path: Path) -> N
         assert len(loopback.requests) == before + 1
         assert index.matching("text of b", k=1)[0].id == "b"
         assert len(loopback.requests) == before + 1
+
+
+def test_a_library_asks_the_service_for_cosines_and_the_file_for_words(tmp_path: Path) -> None:
+    embedder = LetterEmbedder()
+    texts = ["zebras decide", "routers ask", "owls sleep"]
+    with pinecone_server() as (state, _):
+        service = connected(state, embedder=embedder.name, dim=embedder.dim)
+        path = tmp_path / "index.sqlite"
+        with ServedIndex(path, service=service, corpus="bio") as index:
+            vectors = embedder.embed(texts)
+            rows = enumerate(zip(texts, vectors, strict=True))
+            index.upsert([Entry(id=f"p{k}", text=text, vector=row) for k, (text, row) in rows])
+            library = Library(index, embedder)
+            [first] = library.find("zebras", k=1)
+            [asked] = embedder.embed(["zebras"])
+            assert first.source_id == "p0"
+            assert float(first.metadata[COSINE]) == pytest.approx(float(asked @ vectors[0]), 1e-4)
+            assert library.rarity(["zebras", "gnus"])["gnus"] == 1.0
 
 
 def test_two_corpora_share_an_index_of_the_service_in_namespaces_of_their_own(

@@ -184,9 +184,7 @@ class PineconeIndex:
                 namespace=namespace,
                 include_metadata=True,
             )
-        hits = [
-            hit_of(match.id, match.metadata or {}, float(match.score)) for match in found.matches
-        ]
+        hits = [hit_of(one.id, one.metadata or {}, float(one.score)) for one in found.matches]
         return sorted(hits, key=lambda hit: -hit.score)
 
     def cosines(
