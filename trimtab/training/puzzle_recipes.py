@@ -73,7 +73,7 @@ def recipe(kind: Kind, configuration: Configuration, preset: Preset, *, seed: in
         # without a carry a second look at a puzzle adds nothing: every step gets new ones
         train = replace(train, supervision=1)
     if kind.startswith("maze"):
-        return _maze(kind, configuration, replace(train, lr=1e-3, batch=48))
+        return _maze(kind, configuration, replace(train, lr=1e-3, batch=48, bfloat16=True))
     plain = Recipe(
         kind=kind,
         net=_net(kind, configuration),
