@@ -136,6 +136,7 @@ class Decision:
         propensity: probability of what was drawn at admission, for off-policy estimates.
         created_at: aware UTC.
         audit: whether the LLM was asked in addition.
+        category: what the caller says the request is about, empty if nothing; reports slice by it.
     """
 
     decision_id: str
@@ -150,6 +151,7 @@ class Decision:
     propensity: float
     created_at: datetime
     audit: bool = False
+    category: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,8 +258,7 @@ def prediction_to_json(prediction: Prediction) -> dict[str, Any]:
 
 def prediction_from_json(plain: Mapping[str, Any]) -> Prediction:
     """Return the prediction that :func:`prediction_to_json` wrote."""
-    values = dict(plain)
-    values["usage"] = usage_from_json(values["usage"])
+    values = {**plain, "usage": usage_from_json(plain["usage"])}
     values["probs"] = None if values["probs"] is None else tuple(values["probs"])
     return Prediction(**values)
 
@@ -287,14 +288,13 @@ def decision_to_json(decision: Decision) -> dict[str, Any]:
         "propensity": decision.propensity,
         "created_at": decision.created_at.isoformat(),
         "audit": decision.audit,
+        "category": decision.category,
     }
 
 
 def decision_from_json(plain: Mapping[str, Any]) -> Decision:
     """Return the decision that :func:`decision_to_json` wrote."""
-    values = dict(plain)
-    values["route"] = Route(**values["route"])
-    values["usage"] = usage_from_json(values["usage"])
-    values["predictions"] = tuple(prediction_from_json(p) for p in values["predictions"])
-    values["created_at"] = datetime.fromisoformat(values["created_at"])
+    values = {**plain, "route": Route(**plain["route"]), "usage": usage_from_json(plain["usage"])}
+    values["predictions"] = tuple(prediction_from_json(p) for p in plain["predictions"])
+    values["created_at"] = datetime.fromisoformat(plain["created_at"])
     return Decision(**values)

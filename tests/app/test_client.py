@@ -157,3 +157,14 @@ def test_bad_text_among_many_loses_nothing_that_was_decided(client: Trimtab) -> 
     with pytest.raises(InputError, match="text"):
         client.decide_many("desk", ["where is my parcel", " "])
     assert len(rows(client.ledger)) == 1
+
+
+def test_category_reaches_the_ledger(client: Trimtab) -> None:
+    decision = client.decide("desk", "where is my parcel", category="bills")
+    client.flush()
+    assert client.ledger.get(decision.decision_id).category == "bills"
+
+
+def test_long_category_is_an_error(client: Trimtab) -> None:
+    with pytest.raises(InputError, match="category"):
+        client.decide("desk", "where is my parcel", category="x" * 101)

@@ -84,3 +84,18 @@ def test_withdrawn_certificate_is_judged_by_the_rule_it_had() -> None:
     taken = {"alarm": "A2", "at": "2027-02-01T00:00:00+00:00", "window": 1, "looked": 1}
     rows = after(1800, llm_right=1.0)
     assert sliced(rows, {**plain, "withdrawals": [taken]}) == sliced(rows, plain)
+
+
+def test_where_callers_name_categories_the_promise_is_judged_by_them() -> None:
+    rows = after(1800, llm_right=1.0)
+    named = [
+        (replace(made, category="bills" if place % 2 else ""), outcome)
+        for place, (made, outcome) in enumerate(rows)
+    ]
+    plain = before()
+    found = sliced(named, plain)
+    assert [(one.category, one.n) for one in found] == [("bills", 900), ("none", 900)]
+    report = build_report(
+        named, canonical={"promised": lambda a: LABELS[int(a)]}, certificates={"promised": plain}
+    )
+    assert "By category" in " ".join(headlines(report.domains[0]))

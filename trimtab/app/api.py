@@ -46,6 +46,7 @@ class DecideRequest(BaseModel):
     budget_usd: Annotated[float, Field(ge=0)] | None = None
     budget_seconds: Annotated[float, Field(ge=0)] | None = None
     budget_calls: Annotated[int, Field(ge=0)] | None = None
+    category: str = ""
 
 
 class FeedbackRequest(BaseModel):
@@ -85,6 +86,7 @@ def create_app(
             body.text,
             mode=body.mode,
             spend_usd_per_1000=body.spend_usd_per_1000,
+            category=body.category,
             budget=Budget(
                 usd=body.budget_usd, seconds=body.budget_seconds, calls=body.budget_calls
             ),

@@ -134,6 +134,7 @@ class Trimtab(Asking):
         budget: Budget | None = None,
         spend_usd_per_1000: float | None = None,
         decision_id: str | None = None,
+        category: str = "",
     ) -> Decision:
         """Return the decision on a text; its ledger row is queued.
 
@@ -147,6 +148,7 @@ class Trimtab(Asking):
             budget: hard limits of this decision.
             spend_usd_per_1000: spending rate of ``adaptive``, US dollars per 1,000 decisions.
             decision_id: an id of the caller's own; drawn if None.
+            category: what the request is about; the report judges the promise by it.
 
         Raises:
             InputError: the request cannot be used; the message names field, value and remedy.
@@ -159,6 +161,7 @@ class Trimtab(Asking):
             budget=budget,
             spend_usd_per_1000=spend_usd_per_1000,
             decision_id=decision_id,
+            category=category,
         )
         return self.fast_path.finish(self.fast_path.start(text, context), context)
 

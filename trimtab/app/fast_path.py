@@ -56,6 +56,7 @@ class FastPath:
         budget: Budget | None = None,
         spend_usd_per_1000: float | None = None,
         decision_id: str | None = None,
+        category: str = "",
     ) -> DecideContext:
         """Return the settings of one run.
 
@@ -75,6 +76,7 @@ class FastPath:
             budget_calls=limits.calls,
             spend_usd_per_1000=spend_usd_per_1000,
             decision_id=decision_id or "",
+            category=category,
         )
 
     def start(self, text: str, context: DecideContext) -> DecideState | Decision:

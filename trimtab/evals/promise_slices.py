@@ -1,4 +1,4 @@
-"""The promise by slices of the traffic: by what the small models answer."""
+"""The promise by slices of the traffic: by category, or by what the small models answer."""
 
 from __future__ import annotations
 
@@ -12,13 +12,22 @@ from trimtab.agents.slices import Slice, judge_slices
 from trimtab.evals.pairs import Pair
 from trimtab.evals.terms import measured_gains, shown_cheap
 
+UNNAMED = "none"
+"""Slice of the requests without a category, where others have one."""
+
+
+def by_category(pairs: Sequence[Pair]) -> bool:
+    """Return whether callers say what requests are about."""
+    return any(pair.decision.category for pair in pairs)
+
 
 def promise_slices(pairs: Sequence[Pair], issued: Issued) -> tuple[Slice, ...]:
     """Return what each slice loses under a certificate's rule, withdrawn or not.
 
-    The ledger holds no category, so a slice is the small models' answer. Only requests that were
-    drawn uniformly after the window count: those within chose the rule. A missing label counts
-    against whatever would be said, so that what is said holds whatever the label is.
+    A slice is a category where callers give any, the small models' answer where nobody does. Only
+    requests that were drawn uniformly after the window count: those within chose the rule. A
+    missing label counts against whatever would be said, so that what is said holds whatever the
+    label is.
 
     Args:
         pairs: uniform pairs of one domain and bundle.
@@ -31,6 +40,8 @@ def promise_slices(pairs: Sequence[Pair], issued: Issued) -> tuple[Slice, ...]:
     shown = shown_cheap(later, replace(issued, withdrawals=()))
     losses = np.where(shown, measured_gains(later, issued), 0.0)
     names = [pair.said for pair in later]
+    if by_category(pairs):
+        names = [pair.decision.category or UNNAMED for pair in later]
     delta = 1.0 - issued.asked
     least, most = (
         judge_slices(

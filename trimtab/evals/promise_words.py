@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 from trimtab.agents.issued import CONTROLLER
 from trimtab.agents.promise import Certificate
-from trimtab.agents.slices import FACTOR, LEAST, Slice
+from trimtab.agents.slices import FACTOR, LEAST
 from trimtab.evals.document import DomainReport
 from trimtab.evals.promise_life import life_told
 from trimtab.evals.promises import Audits, PromiseReport
@@ -51,7 +51,7 @@ def audited(domain: DomainReport) -> list[str]:
     if audits.answered and audits.loss_low is not None and audits.loss_high is not None:
         lines.append(_verdict(audits, promise, low=audits.loss_low, high=audits.loss_high))
     if promise.slices and promise.certificate is not None:
-        lines.append(_slices(promise.slices, promise.certificate.loss))
+        lines.append(_slices(promise, promise.certificate.loss))
     return [_named(line, domain) for line in lines]
 
 
@@ -136,17 +136,20 @@ def _price(promise: PromiseReport) -> list[str]:
     return [f"By that rule {asking}, and {cost}, {audits}."]
 
 
-def _slices(slices: Sequence[Slice], loss: float) -> str:
-    """Return which answers of the small models lose too much, and how many cannot be judged."""
+def _slices(promise: PromiseReport, loss: float) -> str:
+    """Return which slices lose too much, and how many cannot be judged."""
+    slices, by = promise.slices, promise.sliced_by
     few = sum(one.verdict == "too few" for one in slices)
     losing = [f"{one.category} (n = {one.n:,})" for one in slices if one.verdict == "loses"]
     bound = f"more than {_size(FACTOR * loss)} below the LLM"
     asked = "among requests drawn uniformly since the window"
     if few == len(slices):
-        return f"By answer, too few {asked} to say which loses: at least {LEAST} of one are needed."
-    said = f"answered {', '.join(losing)}: {bound}" if losing else f"none is shown to be {bound}"
-    rest = f"; {few} of {len(slices)} answers have fewer than {LEAST} requests" if few else ""
-    return f"By answer, {asked}: {said}{rest}."
+        return f"By {by}, too few {asked} to say which loses: at least {LEAST} of one are needed."
+    what = "answered " if by == "answer" else ""
+    said = f"{what}{', '.join(losing)}: {bound}" if losing else f"none is shown to be {bound}"
+    many = "answers" if by == "answer" else "categories"
+    rest = f"; {few} of {len(slices)} {many} have fewer than {LEAST} requests" if few else ""
+    return f"By {by}, {asked}: {said}{rest}."
 
 
 def _since(audits: Audits) -> str:

@@ -18,7 +18,7 @@ from trimtab.evals.items import LLM
 from trimtab.evals.pairs import Pair
 from trimtab.evals.policies import resamples_for, saved_fraction
 from trimtab.evals.promise_life import Life
-from trimtab.evals.promise_slices import promise_slices
+from trimtab.evals.promise_slices import by_category, promise_slices
 from trimtab.evals.terms import Bools, measured_gains, shown_cheap
 from trimtab.records import Decision
 from trimtab.stats import Estimate, bootstrap_means, interval, proportion
@@ -95,8 +95,9 @@ class PromiseReport:
         audits: what came after.
         withdrawal: the alarm that took the certificate back; None while it is in force.
         alarms: how many took one back so far, on these weights.
-        slices: the promise by the small models' answer, on requests drawn uniformly after the
-            certificate's window; empty without a certificate.
+        slices: the promise by category or by the small models' answer, on requests drawn uniformly
+            after the certificate's window; empty without a certificate.
+        sliced_by: which of the two.
         life: its windows; None where nothing is known of them.
     """
 
@@ -116,6 +117,7 @@ class PromiseReport:
     alarms: int = 0
     slices: tuple[Slice, ...] = ()
     life: Life | None = None
+    sliced_by: Literal["category", "answer"] = "answer"
 
 
 def promise_report(
@@ -162,6 +164,7 @@ def promise_report(
         alarms=0 if issued is None else len(issued.withdrawals),
         slices=() if issued is None else promise_slices(pairs, issued),
         life=life,
+        sliced_by="category" if by_category(pairs) else "answer",
     )
 
 

@@ -121,6 +121,7 @@ class DecideNodes:
                 "calls": context.budget_calls,
             },
             "spend_usd_per_1000": context.spend_usd_per_1000,
+            "category": context.category,
             "audit": admission.audit,
             "propensity": admission.propensity,
             "predictions": [],
@@ -270,6 +271,7 @@ class DecideNodes:
             propensity=state["propensity"],
             created_at=datetime.fromisoformat(state["created_at"]),
             audit=state["audit"],
+            category=state.get("category", ""),
         )
 
 

@@ -28,8 +28,8 @@ class DecideState(TypedDict, total=False):
         text: text form of the domain state to decide.
         decision_id: taken from the context, or drawn by ``reset``.
         created_at: ISO 8601, UTC.
-        domain, mode, expert, budget, spend_usd_per_1000: copied from the context by ``reset``, so
-            that routing functions need nothing but the state.
+        domain, mode, expert, budget, spend_usd_per_1000, category: copied from the context by
+            ``reset``, so that routing functions need nothing but the state.
         bundle_id: the weights that answer; a resumed run keeps those it began with.
         audit, propensity: drawn before the trail is known.
         predictions: the trail, oldest first (records as JSON).
@@ -51,6 +51,7 @@ class DecideState(TypedDict, total=False):
     expert: Expert
     budget: dict[str, float | int | None]
     spend_usd_per_1000: float | None
+    category: str
     audit: bool
     propensity: float
     predictions: Annotated[list[dict[str, Any]], operator.add]
@@ -64,6 +65,7 @@ class DecideState(TypedDict, total=False):
 
 
 ADDITIVE = ("predictions", "steps")
+MAX_CATEGORY_CHARS = 100
 
 
 class BadContext(InputError, ValueError):
@@ -104,6 +106,9 @@ class DecideContext:
     decision_id: Annotated[
         str, Field(description="An id of your own for the decision; drawn if empty.")
     ] = ""
+    category: Annotated[
+        str, Field(description="What the request is about, by which reports are sliced.")
+    ] = ""
 
     def __post_init__(self) -> None:
         for name, known in (("mode", get_args(Mode)), ("expert", get_args(Expert))):
@@ -119,3 +124,8 @@ class DecideContext:
             limit = getattr(self, name)
             if limit is not None and not limit >= 0:
                 raise BadContext(f"{name}={limit} is not a limit; give at least 0, or none")
+        if len(self.category) > MAX_CATEGORY_CHARS:
+            raise BadContext(
+                f"category={self.category[:20]!r}… has {len(self.category)} characters; name it "
+                f"with at most {MAX_CATEGORY_CHARS}"
+            )
