@@ -10,7 +10,7 @@ from trimtab.app.client import Trimtab
 from trimtab.app.demo_exact import LLM_REQUESTS, ROUTED_REQUESTS, ExactRow
 from trimtab.app.demo_folder import Track
 from trimtab.app.experts import ExpertFactory
-from trimtab.app.serving import LLM, bundle_servings, shipped_bundle, shipped_recording
+from trimtab.app.serving import LLM, SHIPPED, bundle_servings, shipped_bundle, shipped_recording
 from trimtab.datasets.puzzles import Kind, PuzzleRow, generate
 from trimtab.domains.sudoku_generator import Grade
 from trimtab.graphs.serving import Serving
@@ -28,14 +28,16 @@ class Puzzles:
     count: int
     grades: tuple[Grade, ...] = ()
 
-    def draw(self, count: int | None = None) -> list[PuzzleRow]:
-        """Return the generated puzzles; fewer of them are the first ones of more."""
-        return generate(self.kind, count or self.count, seed=SEED, grades=self.grades)
+    def draw(self, count: int) -> list[PuzzleRow]:
+        """Return so many generated puzzles; fewer of them are the first ones of more."""
+        return generate(self.kind, count, seed=SEED, grades=self.grades)
 
 
 ASKED = Puzzles(kind="sudoku6", count=300)
 """The puzzles on whose first ones the LLM is asked."""
-SOLVED = (ASKED,)
+GRADED = Puzzles(kind="sudoku9", count=30, grades=("easy", "medium", "hard"))
+"""Harder ones, on which the net has to know that it needs restarts and search."""
+SOLVED = tuple(puzzles for puzzles in (ASKED, GRADED) if puzzles.kind in SHIPPED)
 LIVE = f"{ASKED.kind} (live LLM)"
 RECORDED = f"{ASKED.kind} (recorded LLM)"
 
@@ -63,12 +65,13 @@ def puzzles_row(client: Trimtab, *, track: Track, count: int | None = None) -> d
     Args:
         client: serves :func:`puzzle_servings`.
         track: wraps a loop in a progress bar.
-        count: puzzles of each kind instead of as many as stand in ``SOLVED``.
+        count: puzzles of each kind at the most.
     """
     with_llm = RECORDED if RECORDED in client.domains else LIVE
     shown = []
     for puzzles in SOLVED:
-        texts = [row.question for row in puzzles.draw(count)]
+        wanted = puzzles.count if count is None else min(count, puzzles.count)
+        texts = [row.question for row in puzzles.draw(wanted)]
         row = ExactRow(client=client, name=puzzles.kind, with_llm=with_llm, track=track)
         told = row.show(texts, ask_llm=puzzles == ASKED)
         shown.append({"puzzle": puzzles.kind, "grades": list(puzzles.grades), **told})
