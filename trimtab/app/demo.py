@@ -15,14 +15,16 @@ from typing import Any
 from trimtab.app.client import Trimtab
 from trimtab.app.demo_folder import clear
 from trimtab.app.demo_games import connect_four_row, game_servings
+from trimtab.app.demo_papers import papers_row
 from trimtab.app.demo_puzzles import puzzle_servings, puzzles_row
 from trimtab.app.demo_texts import SEED, TextRows
+from trimtab.app.research import Researcher
 from trimtab.evals.document import Report, report_to_json
 from trimtab.evals.page import render_page
 from trimtab.evals.report import build_report
 from trimtab.graphs.serving import Serving
 
-ROWS = ("ladder", "stream", "llm", "earn", "connect_four", "puzzles", "report")
+ROWS = ("ladder", "stream", "llm", "earn", "connect_four", "puzzles", "papers", "report")
 
 
 @dataclass(kw_only=True)
@@ -53,6 +55,7 @@ class Demo(TextRows):
             "earn": self.earn,
             "connect_four": self.connect_four,
             "puzzles": self.puzzles,
+            "papers": self.papers,
             "report": self.report,
         }
         return rows[row]()
@@ -72,6 +75,12 @@ class Demo(TextRows):
         """Solve puzzles with exact truth: net, restarts, exact search, and the LLM."""
         served = puzzle_servings(self.settings, live=None if self.recorded else self.llm.agent)
         return puzzles_row(self.serve("puzzles", served), track=self.track)
+
+    def papers(self) -> dict[str, Any]:
+        """Ask the shipped papers; an outside LLM where there is one and nothing is recorded."""
+        ids = map("demo-papers-{:05d}".format, count()).__next__
+        with Researcher(self.settings, ledger=self.ledger, new_id=ids) as researcher:
+            return papers_row(researcher, ask_llm=not self.recorded, track=self.track)
 
     def serve(self, row: str, servings: Mapping[str, Serving]) -> Trimtab:
         """Return the SDK of a row on domains of its own, on the demo's ledger."""

@@ -12,7 +12,7 @@ from rich.panel import Panel
 from rich.progress import track
 from rich.table import Table
 
-from trimtab.cli.demo_exact import connect_four, puzzles, spelled
+from trimtab.cli.demo_exact import connect_four, papers, puzzles, spelled
 from trimtab.cli.output import console, emit
 from trimtab.cli.tables import metrics_table, verdict_sentence
 from trimtab.errors import ConfigError
@@ -24,7 +24,8 @@ TITLES = {
     "earn": "4  The same stream with a SIMULATED expert, to show what earning looks like",
     "connect_four": "5  Connect Four: net, search, larger search, LLM, judged by the exact solver",
     "puzzles": "6  Puzzles: recursive net, restarts, exact search, LLM, judged by the exact solver",
-    "report": "7  Write the report",
+    "papers": "7  Papers: cited sentences, or that the corpus does not say",
+    "report": "8  Write the report",
 }
 
 
@@ -187,6 +188,7 @@ _PAGES = {
     "earn": _earn,
     "connect_four": connect_four,
     "puzzles": puzzles,
+    "papers": papers,
     "report": _report,
 }
 

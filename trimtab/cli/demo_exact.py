@@ -1,11 +1,13 @@
-"""Pages of the demo's rows on domains with exact truth."""
+"""Pages of the demo's rows whose answers are judged by more than agreement."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from trimtab.cli.tables import verdict_sentence
 
@@ -33,6 +35,23 @@ def puzzles(row: Mapping[str, Any]) -> list[Any]:
     for one in row["puzzles"]:
         if one["llm"] is not None:
             parts += _player(one["llm"], answer="whole grid", unit=one["puzzle"], played=played)
+    return parts
+
+
+def papers(row: Mapping[str, Any]) -> list[Any]:
+    """Return what the row on papers shows."""
+    cited, answered, refused = (spelled(row[name]) for name in ("cited", "answered", "refused"))
+    parts: list[Any] = [
+        f"  {row['n']} questions of the test half over {row['papers']} papers: {answered[0]} of "
+        f"the answerable ones answered ({answered[1]}), {refused[0]} of the others refused "
+        f"({refused[1]}); {cited[0]} of the citations name a right paper ({cited[1]})",
+        f"  {row['cpu_ms']:.0f} CPU-ms and {row['usd_per_1000']:.2g} USD per 1,000; the LLM was "
+        f"asked for {row['llm_share']:.1%} (the embedded one never is)",
+    ]
+    for one in row["shown"]:
+        said = "\n".join([one["text"], *one["sources"]])
+        title = f"{one['question']} ({one['mark']}, {one['confidence']:.2f})"
+        parts.append(Panel(Text(said), title=Text(title), title_align="left"))
     return parts
 
 
