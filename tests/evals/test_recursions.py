@@ -30,7 +30,7 @@ def told(one: Decision, reward: float) -> Outcome:
 
 
 def test_changed_cells_and_givens_are_told_apart() -> None:
-    [shown] = recursions_of(solved(0))
+    [shown] = recursions_of(solved(0, kept=4))
     steps = dict(recursion_cells(shown))
     looks = {number: [cell.look for row in rows for cell in row] for number, rows in steps.items()}
     assert looks[1] == ["given", "", "", "given"]
@@ -42,7 +42,7 @@ def test_changed_cells_and_givens_are_told_apart() -> None:
 def test_recursion_that_changes_nothing_is_drawn_only_if_it_is_kept() -> None:
     [kept] = recursions_of(solved(0, kept=3))
     [passed] = recursions_of(solved(0, kept=4))
-    assert [number for number, _ in recursion_cells(kept)] == [1, 2, 3, 4]
+    assert [number for number, _ in recursion_cells(kept)] == [1, 2, 3]
     assert [number for number, _ in recursion_cells(passed)] == [1, 2, 4]
 
 
@@ -62,7 +62,7 @@ def test_report_draws_them_and_reads_back() -> None:
     page = render_page(report)
     assert "step 2, q 1.0" in page
     assert '<td class="changed">2</td>' in page
-    assert "4 recursions, confidence 90" in page
+    assert "4 recursions, number 3 kept, confidence 90" in page
     assert "<b>4" not in page
     plain = json.loads(json.dumps(report_to_json(report)))
     assert report_from_json({"schema": plain["schema"], "domains": plain["domains"]}) == report

@@ -14,7 +14,7 @@ STYLES = {"given": "dim", "changed": "bold", "": ""}
 
 
 def recursion_grids(decision: Decision) -> list[Columns]:
-    """Return the grids of each net that ran, side by side; changed cells are starred."""
+    """Return the grids of each net that ran, up to the kept one; changed cells are starred."""
     drawn = []
     for shown in recursions_of(decision):
         steps = []

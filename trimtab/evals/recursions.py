@@ -78,11 +78,12 @@ def sampled_recursions(
 def recursion_cells(shown: Recursion) -> list[tuple[int, list[list[Cell]]]]:
     """Return the rows of cells of each grid to draw, behind its recursion's number.
 
-    These are the first grid, those in which a cell changed, and the kept one.
+    These are the first grid, those in which a cell changed, and the kept one, which ends them:
+    what the net made of it afterwards, it believed less.
     """
     drawn = []
     side = math.isqrt(len(shown.question))
-    for place, grid in enumerate(shown.grids):
+    for place, grid in enumerate(shown.grids[: shown.kept]):
         before = shown.grids[place - 1] if place else grid
         if place and grid == before and place + 1 != shown.kept:
             continue
