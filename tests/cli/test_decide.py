@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from tests.loopback import choosing, refusing, serving
+from tests.loopback import choosing, completion, refusing, serving
 from trimtab.cli.app import app
 
 GONE = refusing(429, retry_after="3600")
@@ -66,3 +66,19 @@ def test_shipped_puzzle_net_shows_the_grid_after_each_recursion(
     assert result.exit_code == 0, result.output
     assert "step 1, q " in result.output
     assert solution in result.output.splitlines()
+
+
+def test_llm_shown_for_want_of_a_certificate_is_explained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = json.dumps({"grid": "123456" * 6})
+    with serving([completion(grid)]) as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.url)
+        monkeypatch.setenv("TRIMTAB_LLM_MODEL", "gpt-4o-mini-2024-07-18")
+        monkeypatch.setenv("TRIMTAB_LEDGER", str(tmp_path / "ledger.sqlite"))
+        monkeypatch.setenv("TRIMTAB_CERTIFICATES", str(tmp_path / "certificates"))
+        puzzle = "4..2....3..1....2..1...6..2.5..6...."
+        result = CliRunner().invoke(app, ["decide", puzzle, "--domain", "sudoku6"])
+    assert result.exit_code == 0, result.output
+    assert "123456" * 6 in result.output.splitlines()
+    assert "No promise is certified here yet" in result.output

@@ -14,6 +14,11 @@ from rich.text import Text
 from trimtab.cli.output import console, emit
 from trimtab.records import Bundle, Decision
 
+UNCERTIFIED = (
+    "No promise is certified here yet, so the LLM's answer is shown; --mode neural_only shows "
+    "the small models'."
+)
+
 
 def decision_table(decision: Decision, canonical: Callable[[int | str], str]) -> Table:
     """Return the trail of a decision, one row a prediction, in the domain's canonical words."""
@@ -22,7 +27,8 @@ def decision_table(decision: Decision, canonical: Callable[[int | str], str]) ->
         title=Text(
             f"{decision.domain}: {decision.answer} "
             f"({decision.route.agent}, {decision.route.reason})"
-        )
+        ),
+        caption=UNCERTIFIED if decision.route.reason == "uncertified" else None,
     )
     for heading in ("agent", "tier", "answer", "confidence", "ms", "USD"):
         table.add_column(heading, justify="left" if heading in ("agent", "tier") else "right")
