@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trimtab.errors import ConfigError
 
-INDEXES = ("embedded", "pinecone")
+INDEXES = ("embedded", "pinecone", "faiss")
 """Where vectors of papers may be searched, the default first."""
 
 
@@ -30,7 +30,7 @@ class Settings:
         llm_max_concurrency: LLM requests in flight at most (``TRIMTAB_LLM_MAX_CONCURRENCY``).
         audit_rate: share of requests audited under a certificate (``TRIMTAB_AUDIT_RATE``).
         index: where vectors of papers are searched (``TRIMTAB_INDEX``): ``embedded`` in a file of
-            this machine, or ``pinecone``.
+            this machine, there with ``faiss``, or in ``pinecone``.
         pinecone_api_key: Pinecone's key (``PINECONE_API_KEY``).
         pinecone_index: name of the index there (``TRIMTAB_PINECONE_INDEX``), made if missing.
         pinecone_url: of its control plane (``TRIMTAB_PINECONE_URL``), None for Pinecone's own.

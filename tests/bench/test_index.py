@@ -16,6 +16,13 @@ def test_a_small_index_is_measured_and_exact() -> None:
     assert set(result["bars"]) == {"dense.cpu_ms_mean", "start_up_s", "recall_at_10"}
 
 
+def test_faiss_is_measured_beside_the_exact_scan() -> None:
+    pytest.importorskip("faiss", reason="needs the extra faiss")
+    measures = run(n=300, queries=20, seed=3, index="faiss")["measures"]
+    assert measures["recall_at_10"]["value"] == 1.0
+    assert measures["exact.cpu_ms_mean"]["value"] > 0
+
+
 def test_too_small_a_size_is_refused() -> None:
     with pytest.raises(InputError, match="n=3"):
         run(n=3)

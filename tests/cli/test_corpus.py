@@ -159,6 +159,13 @@ def test_one_setting_moves_a_corpus_to_pinecone_and_searches_it_there(
         assert local["passages"][0]["source_id"] == "0704.0001#0"
 
 
+def test_faiss_searches_the_same_file(tmp_path: Path) -> None:
+    pytest.importorskip("faiss", reason="needs the extra faiss")
+    _imported(tmp_path)
+    found = _printed(_run("search", "asking large models", "-k", "1", "--index", "faiss"))
+    assert found["passages"][0]["source_id"] == "2505.00001#0"
+
+
 def test_the_embeddings_of_an_api_want_a_key(tmp_path: Path) -> None:
     done = _imported(tmp_path, embedder="openai")
     assert isinstance(done.exception, ConfigError)

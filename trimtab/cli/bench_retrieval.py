@@ -50,6 +50,9 @@ def retrieval(
 def index(
     n: Annotated[int, typer.Option(help="Passages to generate.")] = 100_000,
     queries: Annotated[int, typer.Option(help="Queries of each kind.")] = 200,
+    index: Annotated[
+        Literal["embedded", "faiss"], typer.Option(help="Which searches by vectors.")
+    ] = "embedded",
     seed: Seed = 0,
     as_json: Json = False,
 ) -> None:
@@ -59,6 +62,7 @@ def index(
     result = run(
         n=n,
         queries=queries,
+        index=index,
         seed=seed,
         progress=lambda line: console.print(f"[dim]{line}[/dim]"),
     )

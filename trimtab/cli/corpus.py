@@ -30,7 +30,7 @@ EmbedderName = Annotated[
     typer.Option("--embedder", help="That of the index if none, minilm for a new one."),
 ]
 IndexName = Annotated[
-    Literal["embedded", "pinecone"] | None,
+    Literal["embedded", "pinecone", "faiss"] | None,
     typer.Option(
         "--index",
         help="Where vectors are searched; TRIMTAB_INDEX if none. Pinecone needs PINECONE_API_KEY.",

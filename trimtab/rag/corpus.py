@@ -12,6 +12,7 @@ from trimtab.errors import InputError, RetrievalError
 from trimtab.protocols import Embedder
 from trimtab.rag.chunking import ChunkConfig
 from trimtab.rag.embedded_index import EmbeddedIndex
+from trimtab.rag.faiss_index import FaissIndex
 from trimtab.rag.filters import Where
 from trimtab.rag.hybrid import HybridConfig, HybridRetriever
 from trimtab.rag.index_file import made_with
@@ -32,16 +33,23 @@ class Corpus:
         create: False wants a corpus that is there.
         service: opens what searches the vectors in the place of the embedded index; there the
             folder's name is the namespace.
+        inverted: search the vectors of the file by an inverted file, which may miss some.
 
     Raises:
         RetrievalError: there is no corpus, or it cannot be used.
     """
 
     def __init__(
-        self, folder: Path, *, create: bool = True, service: OpenService | None = None
+        self,
+        folder: Path,
+        *,
+        create: bool = True,
+        service: OpenService | None = None,
+        inverted: bool = False,
     ) -> None:
         self.folder = folder
         self._service = service
+        self._inverted = inverted
         if not create and not (folder / PAPERS).is_file():
             raise RetrievalError(
                 f"there is no corpus at {folder}; run: trimtab corpus import FILE, or fetch"
@@ -78,7 +86,8 @@ class Corpus:
         return self.folder.resolve().name
 
     def _open_file(self, embedder: Embedder) -> EmbeddedIndex:
-        return EmbeddedIndex(self.folder / INDEX, embedder=embedder.name, dim=embedder.dim)
+        kind = FaissIndex if self._inverted else EmbeddedIndex
+        return kind(self.folder / INDEX, embedder=embedder.name, dim=embedder.dim)
 
     def index(
         self,
@@ -128,7 +137,9 @@ def open_corpus(
         RetrievalError: there is no corpus, or it cannot be used.
         ConfigError: Pinecone is to search and its key is not set.
     """
-    return Corpus(folder, create=create, service=service_of(settings, index=index))
+    service = service_of(settings, index=index)
+    inverted = (settings.index if index is None else index) == "faiss"
+    return Corpus(folder, create=create, service=service, inverted=inverted)
 
 
 def paper_filter(*, category: str | None, since: str | None, until: str | None) -> Where | None:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trimtab.errors import InputError, RetrievalError
 from trimtab.protocols import Array
@@ -122,8 +123,13 @@ class EmbeddedIndex:
         with self._open() as connection:
             self._memory.synchronise(connection)
             allowed = allowed_rows(connection, self._memory, condition, namespace)
-            places, scores = nearest(self._memory.vectors, unit, k, allowed=allowed)
+            places, scores = self._scan(unit, k, allowed)
             return hits_of(connection, self._memory.rows[places].tolist(), scores.tolist())
+
+    def _scan(
+        self, unit: Array, k: int, allowed: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.intp], Array]:
+        return nearest(self._memory.vectors, unit, k, allowed=allowed)
 
     def cosines(
         self, vector: Array, ids: Sequence[str], *, namespace: str = ""

@@ -75,13 +75,13 @@ def service_of(settings: Settings, *, index: str | None = None) -> OpenService |
 
     Args:
         settings: key and name, and the choice where none is given.
-        index: ``embedded`` or ``pinecone``; that of the settings if None.
+        index: ``embedded``, ``faiss`` or ``pinecone``; that of the settings if None.
 
     Raises:
         ConfigError: Pinecone is wanted without a key, or the index is not known.
     """
     chosen = settings.index if index is None else index
-    if chosen == "embedded":
+    if chosen in ("embedded", "faiss"):
         return None
     if chosen != "pinecone":
         raise ConfigError(f"index={chosen!r} is not known; use one of {list(INDEXES)}")
