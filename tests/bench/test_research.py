@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.support import LetterEmbedder
+from trimtab.agents.planning import plan_from_json
 from trimtab.agents.research_fit import load_fitted
 from trimtab.app.research import Researcher
 from trimtab.app.serving import open_ledger
@@ -99,3 +100,9 @@ def test_an_expert_says_no_where_the_gold_was_not_sent() -> None:
     right = GoldExpert(ASKED, PAPERS, accuracy=1.0, seed=0)
     reply = right.reply(f"<question>\n{ASKED[0].question}\n</question>")
     assert reply == {"answerable": False, "claims": []}
+
+
+def test_an_expert_plans_the_question_as_it_is() -> None:
+    right = GoldExpert(ASKED, PAPERS, accuracy=1.0, seed=0)
+    plan = right.plan("<question>\nWhat is open?\n</question>")
+    assert plan_from_json(plan).items[0].goal == "What is open?"

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from trimtab.agents.research_llm import PLAN_SCHEMA
 from trimtab.bench.experts import PRICED_AS
 from trimtab.datasets.research import ResearchQuestion
 from trimtab.rag.papers import Paper
@@ -69,6 +70,12 @@ class GoldExpert:
         if right:
             return {"answerable": bool(claims), "claims": claims}
         return {"answerable": True, "claims": _wrong(claims, list(passages.values()))}
+
+    def plan(self, prompt: str) -> dict[str, Any]:
+        """Return the plan that asks the question as it is, with one search."""
+        asked = _QUESTION.search(prompt)
+        goal = asked[1] if asked else ""
+        return {"plan": [{"id": "q1", "goal": goal, "needs": [], "tool": "search"}]}
 
     def _gold(self, question: ResearchQuestion) -> Iterator[tuple[str, str]]:
         for gold in question.gold:
@@ -132,7 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer one chat completion."""
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = "\n".join(str(message["content"]) for message in body["messages"])
-        content = json.dumps(self.answers.reply(prompt), ensure_ascii=False)
+        planning = body["response_format"]["json_schema"]["name"] == PLAN_SCHEMA["title"]
+        reply = self.answers.plan(prompt) if planning else self.answers.reply(prompt)
+        content = json.dumps(reply, ensure_ascii=False)
         sent, written = len(prompt) // _CHARS_PER_TOKEN, len(content) // _CHARS_PER_TOKEN
         plain = {
             "id": "simulated",
