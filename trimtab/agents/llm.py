@@ -6,21 +6,20 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trimtab.agents.chat_call import Reply, ask_once
 from trimtab.agents.chat_models import OpenChatModel, open_chat_model, open_recording
 from trimtab.agents.local_llm import EMBEDDED_MODEL
+from trimtab.agents.meter import Meter
 from trimtab.agents.prompts import Prompt, ask_again, build_prompt
 from trimtab.agents.replies import (
-    RECORDED_LATENCY,
     TOP_LOGPROBS,
     letter_odds,
     read_json_action,
     read_json_grid,
     read_letter,
-    read_usage,
 )
 from trimtab.agents.resilience import CallGuard, CircuitBreaker, RetryPolicy
 from trimtab.errors import ConfigError, LLMError, LLMUnavailable, ParseError
@@ -30,7 +29,6 @@ from trimtab.records import Passage, Prediction, Usage
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import AIMessage
     from langchain_core.runnables import Runnable
 
 __all__ = [
@@ -165,7 +163,7 @@ class LLMAgent:
 
     def _predict_one(self, state: object, passages: Sequence[Passage]) -> Prediction:
         prompt = build_prompt(self.domain, state, passages, letters=self._letters)
-        meter = _Meter(started=time.perf_counter())
+        meter = Meter(started=time.perf_counter())
         unreadable: ParseError | None = None
         for _ in range(_ASKS):
             content = ""
@@ -183,19 +181,21 @@ class LLMAgent:
                 self._count("unavailable")
                 raise UnreadableReply(
                     f"{self.model_id} named no legal action ({unreadable}) and is gone: {error}",
-                    usage=self._bill(meter),
+                    usage=meter.bill(self._prices, self.model_id),
                 ) from error
             else:
                 signals = answer.signals
                 if unreadable is not None:
                     signals = {**signals, "parse_errors": 1.0}
-                return replace(answer, usage=self._bill(meter), signals=signals)
+                return replace(
+                    answer, usage=meter.bill(self._prices, self.model_id), signals=signals
+                )
         raise UnreadableReply(
             f"{self.model_id} named no legal action in {_ASKS} replies; last: {unreadable}",
-            usage=self._bill(meter),
+            usage=meter.bill(self._prices, self.model_id),
         )
 
-    def _ask(self, prompt: Prompt, meter: _Meter) -> Reply:
+    def _ask(self, prompt: Prompt, meter: Meter) -> Reply:
         """Return the reply to a prompt, and add what it used to the meter."""
         runnable = self._runnable(prompt)
 
@@ -257,39 +257,6 @@ class LLMAgent:
             signals={"letter_mass": odds.mass},
         )
 
-    def _bill(self, meter: _Meter) -> Usage:
-        busy_s = meter.busy_s if meter.recorded_s is None else meter.recorded_s
-        elapsed_s = time.perf_counter() - meter.started
-        usage = replace(
-            meter.tokens,
-            latency_s=elapsed_s if meter.recorded_s is None else meter.recorded_s,
-            cpu_s=busy_s if self._billed_by_cpu else 0.0,
-        )
-        cost_usd = self._prices.cost(
-            self.model_id,
-            prompt_tokens=usage.prompt_tokens,
-            cached_tokens=usage.cached_tokens,
-            completion_tokens=usage.completion_tokens,
-            cpu_s=usage.cpu_s,
-        )
-        return replace(usage, cost_usd=cost_usd)
-
     def _count(self, event: str) -> None:
         with self._lock:
             self._counts[event] += 1
-
-
-@dataclass(slots=True, kw_only=True)
-class _Meter:
-    """What one prediction has used so far; ``recorded_s`` only where replies are replayed."""
-
-    started: float
-    tokens: Usage = Usage()
-    busy_s: float = 0.0
-    recorded_s: float | None = None
-
-    def add(self, message: AIMessage) -> None:
-        self.tokens += read_usage(message)
-        recorded_s = message.response_metadata.get(RECORDED_LATENCY)
-        if recorded_s is not None:
-            self.recorded_s = (self.recorded_s or 0.0) + float(recorded_s)

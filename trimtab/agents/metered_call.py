@@ -6,12 +6,11 @@ import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from trimtab.agents.chat_call import Reply, ask_once
+from trimtab.agents.meter import Meter
 from trimtab.agents.prompts import Turn
-from trimtab.agents.replies import RECORDED_LATENCY, read_usage
 from trimtab.agents.resilience import CallGuard, CircuitBreaker, RetryPolicy
 from trimtab.errors import ParseError
 from trimtab.pricing import PriceTable
@@ -19,26 +18,6 @@ from trimtab.records import Usage
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
-    from langchain_core.messages import AIMessage
-
-
-@dataclass(slots=True, kw_only=True)
-class Meter:
-    """What one answer has used so far; ``recorded_s`` only where replies are replayed."""
-
-    started: float
-    tokens: Usage = Usage()
-    busy_s: float = 0.0
-    recorded_s: float | None = None
-    replies: int = 0
-
-    def add(self, message: AIMessage) -> None:
-        """Add the tokens of a reply; raises ``UsageMissing`` where it carries none."""
-        self.tokens += read_usage(message)
-        self.replies += 1
-        recorded_s = message.response_metadata.get(RECORDED_LATENCY)
-        if recorded_s is not None:
-            self.recorded_s = (self.recorded_s or 0.0) + float(recorded_s)
 
 
 class JsonModel:
@@ -114,18 +93,7 @@ class JsonModel:
 
     def bill(self, meter: Meter) -> Usage:
         """Return what a meter holds, priced."""
-        elapsed_s = time.perf_counter() - meter.started
-        usage = replace(
-            meter.tokens,
-            latency_s=elapsed_s if meter.recorded_s is None else meter.recorded_s,
-        )
-        cost_usd = self._prices.cost(
-            self.model_id,
-            prompt_tokens=usage.prompt_tokens,
-            cached_tokens=usage.cached_tokens,
-            completion_tokens=usage.completion_tokens,
-        )
-        return replace(usage, cost_usd=cost_usd)
+        return meter.bill(self._prices, self.model_id)
 
     def _count(self, event: str) -> None:
         with self._lock:

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from trimtab.agents.metered_call import JsonModel, Meter
+from trimtab.agents.meter import Meter
+from trimtab.agents.metered_call import JsonModel
 from trimtab.agents.paper_record import record_of
 from trimtab.agents.planning import MAX_DEPTH, MAX_ITEMS, TOOLS, Plan, plan_from_json
 from trimtab.agents.prompts import Turn
