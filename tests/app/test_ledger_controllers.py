@@ -93,9 +93,10 @@ def test_a_live_domain_follows_its_controller_and_says_why(live: Live, tmp_path:
         live.ledger.scan(), live.serving, out=out, asked=ASKED, train_size=180, against="agreement"
     )
     assert bundle.metrics["certified"] == 1.0
-    followed = controlled_serving(live.serving, out)
-    settings = live.client.settings
-    with Trimtab(servings={"letters": followed}, ledger=live.ledger, settings=settings) as client:
+    settings, served = live.client.settings, {"letters": live.serving}
+    with Trimtab(
+        servings=served, controllers={"letters": out}, ledger=live.ledger, settings=settings
+    ) as client:
         decisions = [client.decide("letters", text) for text in MOVED[400:520]]
         asked = [any(p.agent == "llm" for p in one.predictions) for one in decisions]
         assert 0.1 < sum(asked) / len(asked) < 0.9
@@ -119,6 +120,11 @@ def test_a_controller_of_another_llm_is_refused(live: Live, tmp_path: Path) -> N
     )
     with pytest.raises(BundleError, match="other-llm"):
         controlled_serving(replace(live.serving, expert_id="other-llm"), out)
+
+
+def test_a_controller_of_a_domain_that_is_not_served_is_an_error(live: Live) -> None:
+    with pytest.raises(ConfigError, match="strangers"):
+        Trimtab(servings={"letters": live.serving}, controllers={"strangers": "x"})
 
 
 def test_too_few_requests_are_named(live: Live, tmp_path: Path) -> None:

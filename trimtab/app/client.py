@@ -19,6 +19,7 @@ from trimtab.app.asking import Asking
 from trimtab.app.audits import Auditor
 from trimtab.app.canaries import Canaries
 from trimtab.app.certificates import CertificateBook
+from trimtab.app.controlled_serving import with_controllers
 from trimtab.app.experts import ExpertFactory
 from trimtab.app.fast_path import AskHuman, FastPath
 from trimtab.app.metrics import Metrics
@@ -48,6 +49,7 @@ class Trimtab(Asking):
         shipped: domains that bundles of trimtab answer; ``assistant`` if neither bundles nor
             servings nor these are given.
         servings: what answers domains that no bundle makes.
+        controllers: folder of the controller that a domain follows, from ``train_live_controller``.
         ledger: where decisions go; ``settings.ledger`` if None.
         expert: makes the agent that stands in for the LLM of a bundle's domain; the LLM of the
             settings if None.
@@ -63,6 +65,7 @@ class Trimtab(Asking):
         bundles: Mapping[str, Path | str] | None = None,
         shipped: Sequence[str] = (),
         servings: Mapping[str, Serving] | None = None,
+        controllers: Mapping[str, Path | str] | None = None,
         ledger: Ledger | None = None,
         expert: ExpertFactory | None = None,
         ask_human: AskHuman | None = None,
@@ -84,7 +87,7 @@ class Trimtab(Asking):
         if ledger is None:
             ledger = open_ledger(self.settings.ledger)
         self.ledger: Ledger = ledger
-        served |= servings or {}
+        served = with_controllers(served | dict(servings or {}), controllers or {})
         self.metrics = Metrics(served, ledger)
         self.certificates = CertificateBook(self.settings.certificates)
         self._auditor = Auditor(ledger, answered=lambda decision: self.watch.answered(decision))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,32 @@ from trimtab.agents.controller_bundle import load_controller
 from trimtab.agents.controller_rule import ControllerRule
 from trimtab.agents.live_chain import live_controller
 from trimtab.agents.meta_controller import Ceilings
-from trimtab.errors import BundleError
+from trimtab.errors import BundleError, ConfigError
 from trimtab.evals.items import LLM
 from trimtab.graphs.serving import Serving
 from trimtab.records import Budget
+
+
+def with_controllers(
+    servings: Mapping[str, Serving], controllers: Mapping[str, Path | str]
+) -> dict[str, Serving]:
+    """Return the servings, those with a controller following it.
+
+    Raises:
+        ConfigError: a controller is of a domain that is not served.
+        BundleError: as :func:`controlled_serving`.
+    """
+    strangers = sorted(set(controllers) - set(servings))
+    if strangers:
+        raise ConfigError(
+            f"controllers={strangers}: no such domain is served; serve it, or use one of "
+            f"{sorted(servings)}"
+        )
+    followed = {
+        name: controlled_serving(servings[name], Path(folder))
+        for name, folder in controllers.items()
+    }
+    return {**servings, **followed}
 
 
 def controlled_serving(given: Serving, folder: Path) -> Serving:

@@ -23,7 +23,7 @@ from trimtab.cli.bench_games import connect_four, game24, rave, solver
 from trimtab.cli.bench_retrieval import index, research, retrieval
 from trimtab.cli.bench_search import search
 from trimtab.cli.bench_stream import stream
-from trimtab.cli.controllers import replay, train_controller
+from trimtab.cli.controllers import replay, train_controller, train_live_controller
 from trimtab.cli.corpus import corpus_app
 from trimtab.cli.data import data_app
 from trimtab.cli.demo import demo
@@ -64,6 +64,7 @@ train_app.command("trm")(trainer("trm"))
 train_app.command("hrm")(trainer("hrm"))
 train_app.command("plain")(trainer("plain"))
 train_app.command("controller")(train_controller)
+train_app.command("live-controller")(train_live_controller)
 train_app.command("evidence")(train_evidence)
 bench_app.command()(stream)
 app.add_typer(setup_app, name="setup")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -46,6 +46,45 @@ def train_controller(
         asked=Promise(loss=loss, confidence=confidence, window=window),
         seed=seed,
     )
+    verdict = load_controller(out)[0].verdict
+    show_packed(packed, out=out, title="controller", as_json=as_json, verdict=verdict)
+
+
+def train_live_controller(
+    domain: Annotated[str, typer.Option(help="Served domain whose ledger teaches.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle to write.")],
+    bundle: Annotated[
+        Path | None, typer.Option(help="Bundle that answers the domain; the shipped one if none.")
+    ] = None,
+    against: Annotated[
+        Literal["gold", "agreement"],
+        typer.Option(help="Compare with labels, or take the LLM to be right."),
+    ] = "gold",
+    train_size: Annotated[int, typer.Option(help="Requests to fit on.")] = 500,
+    window: Annotated[int, typer.Option(help="Further requests to certify on.")] = 600,
+    loss: Annotated[float, typer.Option(help="Promised loss against the LLM.")] = 0.02,
+    confidence: Annotated[float, typer.Option(help="Of the promise.")] = 0.95,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every draw.")] = 0,
+    as_json: Json = False,
+) -> None:
+    """Fit a controller for a live domain on its ledger's uniform requests, and pack it."""
+    from trimtab.agents.controller_bundle import load_controller
+    from trimtab.agents.promise import Promise
+    from trimtab.app.client import Trimtab
+    from trimtab.app.ledger_controllers import train_live_controller as train
+    from trimtab.cli.tables import show_packed
+
+    bundles = {} if bundle is None else {domain: bundle}
+    with Trimtab(bundles=bundles, shipped=() if bundles else (domain,)) as client:
+        packed = train(
+            client.ledger.scan(domain=domain),
+            client.nodes.serving(domain),
+            out=out,
+            asked=Promise(loss=loss, confidence=confidence, window=window),
+            train_size=train_size,
+            against=against,
+            seed=seed,
+        )
     verdict = load_controller(out)[0].verdict
     show_packed(packed, out=out, title="controller", as_json=as_json, verdict=verdict)
 
