@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.desk import desk_serving, numbered_ids, ticking_clock
 from trimtab import Trimtab
 from trimtab.agents.promise import Promise
 from trimtab.agents.routing import PromiseRule
 from trimtab.app.certify import plan_of
+from trimtab.cli.app import app
 from trimtab.domains.choices import Choices, ChoiceState
 from trimtab.errors import ConfigError, InputError
 from trimtab.ledger import SqliteLedger
@@ -258,6 +260,20 @@ def test_random_small_models_save_nothing_and_the_report_says_so(opened: Opener)
     assert phase(client) == ("no saving", 1)
     [domain] = client.report()["domains"]
     assert domain["promise"]["life"]["phase"] == "no saving"
+
+
+def test_the_report_of_another_process_tells_the_open_window(
+    opened: Opener, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = opened()
+    client.promise("letters", PROMISE, against="agreement")
+    decide(client, CALM[:40])
+    client.close()
+    monkeypatch.setenv("TRIMTAB_LEDGER", str(tmp_path / "ledger.sqlite"))
+    monkeypatch.setenv("TRIMTAB_CERTIFICATES", str(settings.certificates))
+    done = CliRunner().invoke(app, ("report",))
+    said = " ".join(done.output.split())
+    assert "Window 1, opened by the cold start, holds 40 of at most 200 requests" in said
 
 
 def test_a_full_window_waits_for_the_labels_that_it_needs(opened: Opener) -> None:
