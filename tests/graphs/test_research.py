@@ -132,6 +132,16 @@ def test_the_llm_answers_with_verified_claims_and_is_paid(tmp_path: Path) -> Non
     )
 
 
+def test_how_far_llm_and_sentences_agree_is_a_signal_of_the_row(tmp_path: Path) -> None:
+    with asking(tmp_path, script=[claiming((SUPPORTED, ROUTER))] * 2) as (researcher, _):
+        researcher.ask(QUESTION, mode="llm_only", decision_id="one")
+        researcher.kit.ledger.flush()
+        [cheap, llm] = researcher.kit.ledger.get("one").predictions
+    assert (cheap.agent, llm.agent) == ("extractive", "llm")
+    # one of the two sentences shown, and no number in either
+    assert llm.signals["agreement"] == 0.5
+
+
 def test_passages_are_data_in_the_users_turn(tmp_path: Path) -> None:
     with asking(tmp_path, script=[claiming((SUPPORTED, ROUTER))]) as (researcher, server):
         researcher.ask(QUESTION, mode="llm_only")

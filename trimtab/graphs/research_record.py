@@ -7,8 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from trimtab.agents.answers import NOTHING, Answer, Mark, answer_to_json, compose, sources_of
+from trimtab.agents.refine import agree
 from trimtab.graphs.research_kit import ResearchKit
-from trimtab.graphs.research_nodes import CHEAP, LLM, claims_of, probability_of, unanswered
+from trimtab.graphs.research_nodes import (
+    CHEAP,
+    LLM,
+    cheap_claims,
+    claims_of,
+    probability_of,
+    unanswered,
+)
 from trimtab.graphs.research_state import ResearchState, Update, read_by_id
 from trimtab.records import (
     Decision,
@@ -90,6 +98,9 @@ def _trail(state: ResearchState, kit: ResearchKit, answer: Answer) -> tuple[Pred
         if one.agent == CHEAP:
             local = Usage(cpu_s=cpu_s, latency_s=cpu_s, cost_usd=cpu_s * kit.usd_per_cpu_s)
             one = replace(one, usage=local, trace=_trace(answer))
+        elif one.agent == LLM:
+            shared = agree(cheap_claims(state, kit), answer.claims)
+            one = replace(one, signals={**one.signals, "agreement": shared})
         rows.append(one)
     return tuple(rows)
 
