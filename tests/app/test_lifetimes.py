@@ -188,7 +188,7 @@ def test_a_drifting_stream_recovers_and_keeps_its_promise(
         wrong = sum(d.answer != REFERENCES[d.state] for d in part) / len(part)
         assert wrong <= PROMISE.loss
     told = [record.message for record in caplog.records]
-    assert any("alarm A2" in line for line in told)
+    assert any(line.startswith("A2: the certificate") for line in told)
     assert any("window 2 of domain letters is certified" in line for line in told)
     [domain] = client.report()["domains"]
     life = domain["promise"]["life"]
@@ -285,6 +285,19 @@ def test_a_full_window_waits_for_the_labels_that_it_needs(opened: Opener) -> Non
         client.feedback(decision.decision_id, answer=REFERENCES[decision.state])
     client.flush()
     assert phase(client) == ("certified", 1)
+
+
+def test_a_person_takes_a_certificate_back(opened: Opener) -> None:
+    client = opened()
+    client.promise("letters", PROMISE, against="agreement")
+    with pytest.raises(InputError, match="no certificate in force"):
+        client.watch.withdraw("letters")
+    decide(client, CALM[:200])
+    client.watch.withdraw("letters")
+    assert phase(client) == ("recollecting", 2)
+    assert client.decide("letters", CALM[300]).route.reason == "uncertified"
+    [domain] = client.report()["domains"]
+    assert domain["promise"]["withdrawal"]["alarm"] == "a person"
 
 
 def test_too_few_requests_still_ask_for_the_promise(opened: Opener) -> None:

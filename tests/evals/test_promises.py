@@ -100,7 +100,7 @@ def test_a_broken_promise_is_seen_in_the_audits() -> None:
     plain = certificate(rows)
     plain["certificate"]["threshold"] = -1.0  # everything is shown, whatever it is worth
     found = domain([*rows, *kept(400, plain, audit_rate=0.6)], plain)
-    assert "the promise is broken, certify again" in said(found)
+    assert "the promise is broken; take it back" in said(found)
 
 
 def test_missing_labels_widen_what_the_audits_say() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from trimtab.agents.gain import GainModel
 from trimtab.agents.promise import Certificate
@@ -17,19 +17,23 @@ SCHEMA = "trimtab.certificate/1"
 CONTROLLER = "controller"
 """Name of a domain's fitted controller among the candidates of a window."""
 
+Taker = Alarm | Literal["a person"]
+"""Who takes a certificate back."""
+TAKERS: tuple[Taker, ...] = ("A1", "A2", "A3", "a person")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawal:
-    """An alarm that took a certificate back.
+    """An alarm, or a person, that took a certificate back.
 
     Attributes:
-        alarm: which one sounded.
+        alarm: which one sounded, or ``a person``.
         at: when; only requests decided later may certify again.
         window: the number of the window whose certificate it took.
         looked: the number of the last window that had been looked at; the next is one more.
     """
 
-    alarm: Alarm
+    alarm: Taker
     at: datetime
     window: int
     looked: int
@@ -82,7 +86,7 @@ class Issued:
         last = self.withdrawals[-1] if self.withdrawals else None
         return last if last is not None and last.window == self.attempt else None
 
-    def withdraw(self, alarm: Alarm, *, at: datetime) -> Issued:
+    def withdraw(self, alarm: Taker, *, at: datetime) -> Issued:
         """Return it taken back."""
         taken = Withdrawal(
             alarm=alarm, at=at, window=self.attempt, looked=max(self.looked, self.attempt)

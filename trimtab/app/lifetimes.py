@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
-from trimtab.agents.issued import Issued
+from trimtab.agents.issued import Issued, Taker
 from trimtab.agents.promise import Promise
 from trimtab.agents.promise_windows import PromiseWindows
 from trimtab.app.canaries import Canaries, ask_all
@@ -29,7 +29,6 @@ from trimtab.errors import ConfigError, InputError
 from trimtab.graphs.serving import Serving
 from trimtab.protocols import Ledger
 from trimtab.records import Decision
-from trimtab.release.drift import Alarm
 
 logger = logging.getLogger(__name__)
 
@@ -202,8 +201,8 @@ class Lifetimes:
                 return None
             return self._settle(domain, watched, issued)
 
-    def withdraw(self, domain: str, alarm: Alarm) -> None:
-        """Take the certificate back; the alarm has opened the next window already."""
+    def withdraw(self, domain: str, alarm: Taker) -> None:
+        """Take the certificate back; the next window is open already."""
         with self.lock:
             watched = self.of[domain]
             if watched.issued is None:
@@ -218,7 +217,7 @@ class Lifetimes:
                 logger.error("the withdrawal of domain %s is not kept: %s", domain, error)
             self.save(domain)
         logger.warning(
-            "alarm %s: the certificate of domain %s is withdrawn; window %d is open",
+            "%s: the certificate of domain %s is withdrawn; window %d is open",
             *(alarm, domain, watched.windows.number),
         )
 

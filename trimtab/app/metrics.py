@@ -22,6 +22,7 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
+from trimtab.agents.issued import TAKERS, Taker
 from trimtab.agents.llm import LLMAgent
 from trimtab.agents.promise_windows import Phase
 from trimtab.agents.resilience import BreakerState
@@ -31,7 +32,6 @@ from trimtab.graphs.serving import Serving
 from trimtab.ledger import SqliteLedger
 from trimtab.protocols import Ledger
 from trimtab.records import Decision
-from trimtab.release.drift import Alarm
 
 BUCKETS_S = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 LLM = "llm"
@@ -53,7 +53,7 @@ class PromiseState:
         window: number of the window that is open, or that ended last.
         rows: requests that the open window holds; 0 where none is open.
         audit_rate: share of requests audited now; 0 where none is.
-        alarms: how often each alarm took a certificate back.
+        alarms: how often each alarm, or a person, took a certificate back.
         certified: windows that ended with a certificate.
         given_up: windows that ended without one.
     """
@@ -63,7 +63,7 @@ class PromiseState:
     window: int
     rows: int
     audit_rate: float
-    alarms: Mapping[Alarm, int]
+    alarms: Mapping[Taker, int]
     certified: int
     given_up: int
 
@@ -199,7 +199,7 @@ def _decision_samples(decisions: Mapping[tuple[str, str, str], int]) -> Iterable
 def _promise_samples(promises: Sequence[PromiseState]) -> Iterable[Metric]:
     sounded = CounterMetricFamily(
         "trimtab_drift_alarms",
-        "Alarms that took a certificate back.",
+        "Alarms that took a certificate back, or people who did.",
         labels=["domain", "alarm"],
     )
     ended = CounterMetricFamily(
@@ -222,7 +222,7 @@ def _promise_samples(promises: Sequence[PromiseState]) -> Iterable[Metric]:
         labels=["domain", "phase"],
     )
     for state in promises:
-        for alarm in get_args(Alarm):
+        for alarm in TAKERS:
             sounded.add_metric([state.domain, alarm], state.alarms.get(alarm, 0))
         for phase in get_args(Phase):
             phases.add_metric([state.domain, phase], float(state.phase == phase))

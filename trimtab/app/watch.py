@@ -167,6 +167,19 @@ class DriftWatch:
         if watched.windows.is_open and watched.rows:
             self._background(lambda: self._look(domain))
 
+    def withdraw(self, domain: str) -> None:
+        """Take the certificate in force back, as an alarm does: a person knows it to be wrong.
+
+        Raises:
+            InputError: none is in force.
+        """
+        with self._lives.lock:
+            watched = self._lives.of.get(domain)
+            if watched is None or watched.in_force is None:
+                raise InputError(f"domain {domain!r} has no certificate in force to take back")
+            watched.windows.recollect("a person")
+            self._lives.withdraw(domain, "a person")
+
     def canary(self, domain: str, examples: Mapping[str, str]) -> Canaries:
         """Ask every canary once, and watch the LLM by them from now on."""
         found = ask_all(self._given(domain), examples)

@@ -166,6 +166,9 @@ def certify(
         Literal["gold", "agreement"],
         typer.Option(help="Compare with labels, or take the LLM to be right."),
     ] = "gold",
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Take the certificate in force back first.")
+    ] = False,
     bundle: BundleOption = None,
     as_json: Json = False,
 ) -> None:
@@ -177,6 +180,8 @@ def certify(
     promise = Promise(loss=loss, confidence=confidence, window=window)
     bundles = named_bundles(bundle)
     with Trimtab(bundles=bundles, shipped=shipped_for(domain, bundles)) as client:
+        if anew:
+            client.watch.withdraw(domain)
         issued = client.certify(domain, promise, against=against)
     if as_json:
         plain = issued.to_json()

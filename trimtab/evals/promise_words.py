@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from trimtab.agents.issued import CONTROLLER
+from trimtab.agents.issued import CONTROLLER, Taker
 from trimtab.agents.promise import Certificate
 from trimtab.agents.slices import FACTOR, LEAST
 from trimtab.evals.document import DomainReport
 from trimtab.evals.promise_life import life_told
 from trimtab.evals.promises import Audits, PromiseReport
 from trimtab.evals.wording import percent, points, saving, span
-from trimtab.release.drift import Alarm
 from trimtab.stats import Estimate
 
-ALARMS: Mapping[Alarm, str] = {
-    "A1": "the small models have become less sure",
-    "A2": "audits lose more than was promised",
-    "A3": "the LLM gets its canaries wrong",
+TAKERS: Mapping[Taker, str] = {
+    "A1": "alarm A1 (the small models have become less sure)",
+    "A2": "alarm A2 (audits lose more than was promised)",
+    "A3": "alarm A3 (the LLM gets its canaries wrong)",
+    "a person": "a person",
 }
 
 
@@ -87,7 +87,7 @@ def _statement(promise: PromiseReport) -> str:
     if promise.withdrawal is not None:
         taken = promise.withdrawal
         return (
-            f"Withdrawn by alarm {taken.alarm} on {_stamp(taken.at)} UTC ({ALARMS[taken.alarm]}): "
+            f"Withdrawn by {TAKERS[taken.alarm]} on {_stamp(taken.at)} UTC: "
             f"the LLM is always asked until window {taken.looked + 1} is certified, on requests "
             "decided since."
         )
@@ -180,7 +180,7 @@ def _verdict(audits: Audits, promise: PromiseReport, *, low: float, high: float)
     if promise.certificate is None or not promise.certificate.certified:
         return f"{said}."
     if low > promise.certificate.loss:
-        return f"{said}: the promise is broken, certify again."
+        return f"{said}: the promise is broken; take it back with trimtab certify --anew."
     if high <= promise.certificate.loss:
         return f"{said}: they confirm the promise."
     return f"{said}: they do not contradict the promise, and are too few to confirm it."
