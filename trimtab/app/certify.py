@@ -102,7 +102,11 @@ def look(
         won = max(found, key=lambda one: one[1].wealth / one[1].needed)
     order, certificate = won
     bet_on = pairs[order.start :]
-    sure = order.rules[0].sure[order.start :]
+    rule = next((r for r in order.rules if r.name == certificate.candidate), order.rules[0])
+    sure = rule.sure[order.start :]
+    won_back = (rule.losses < 0.0) & rule.shown
+    # a missing label may hide a gain, so that their share is known only where none is missing
+    gains = None if window.unlabelled else float(won_back[order.start :].mean())
     return Issued(
         domain=named["domain"],
         bundle_id=named["bundle_id"],
@@ -115,7 +119,9 @@ def look(
         asked=asked.confidence,
         window=asked.window,
         unlabelled=window.unlabelled,
-        predicted=Predicted(mean=float(sure.mean()), spread=float(sure.std()), n=len(sure)),
+        predicted=Predicted(
+            mean=float(sure.mean()), spread=float(sure.std()), n=len(sure), gains=gains
+        ),
         looked=number,
     )
 
