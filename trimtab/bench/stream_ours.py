@@ -1,8 +1,7 @@
 """The promise under drift on one stream: :class:`PromiseWindows` driven by recorded answers.
 
-Between two alarms everything but audits and canaries is computed at once. The alarms are those
-that watch served traffic; the phases go further than what is served, which certifies again only
-when it is told to. n is the number of requests.
+Between two alarms everything but audits and canaries is computed at once. Alarms and phases are
+those of served traffic; the pool is the stream's own. n is the number of requests.
 """
 
 from __future__ import annotations
