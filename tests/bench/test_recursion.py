@@ -10,10 +10,12 @@ import pytest
 from typer.testing import CliRunner
 
 from trimtab.bench.recursion import NETS, recipe_of, run
-from trimtab.bench.recursion_page import BEGIN, END, TITLES, update_page
+from trimtab.bench.recursion_page import BEGIN, END, TITLES, tables, update_page
 from trimtab.cli.app import app
 from trimtab.errors import ConfigError
 from trimtab.models.recursive import RecursiveNet
+
+ROOT = Path(__file__).parents[2]
 
 
 def _parameters(name: str) -> int:
@@ -77,3 +79,9 @@ def test_a_page_without_marks_is_named(tmp_path: Path) -> None:
         update_page(page, {})
     with pytest.raises(ConfigError, match="is not a file"):
         update_page(tmp_path / "absent.md", {})
+
+
+def test_the_page_shows_what_was_recorded() -> None:
+    result = json.loads((ROOT / "docs/results/recursion.json").read_text(encoding="utf-8"))
+    page = (ROOT / "docs/recursive-nets.md").read_text(encoding="utf-8")
+    assert page.partition(BEGIN)[2].partition(END)[0] == "\n" + tables(result)
