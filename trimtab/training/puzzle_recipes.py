@@ -50,7 +50,7 @@ _STEPS: Mapping[tuple[str, Preset], int] = {
     ("sudoku6", "smoke"): 750,
     ("sudoku6", "short"): 2600,
     ("sudoku9", "short"): 2600,
-    ("sudoku9", "long"): 6000,
+    ("sudoku9", "long"): 16000,
     ("maze11", "short"): 2400,
     ("maze15", "short"): 1400,
 }
