@@ -58,7 +58,7 @@ def run(
     promise: float = 0.02,
     confidence: float = 0.95,
     streams: int = 200,
-    audit_rate: float = 0.05,
+    audit_rate: float = 0.02,
     controllers: int = 0,
     seed: int = 0,
 ) -> dict[str, Any]:

@@ -34,7 +34,7 @@ def stream(
     streams: Annotated[int, typer.Option(help="Streams, each with its own halves.")] = 200,
     audit_rate: Annotated[
         float, typer.Option(help="Share of served requests audited, by every method.")
-    ] = 0.05,
+    ] = 0.02,
     controllers: Annotated[
         int, typer.Option(help="Controllers by value of computation in the pool; slow.")
     ] = 0,
