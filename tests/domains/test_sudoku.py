@@ -9,6 +9,7 @@ import pytest
 
 from tests.contracts.domain import DomainContract
 from tests.contracts.whole_answers import WholeAnswersContract
+from trimtab.domains import sudoku_solver
 from trimtab.domains.sudoku import Sudoku
 from trimtab.domains.sudoku_generator import generate, generate_easy, graded, mean_guesses
 from trimtab.domains.sudoku_solver import geometry, solutions
@@ -92,6 +93,17 @@ def test_a_grid_that_cannot_be_used_is_named(text: str, says: str) -> None:
     with pytest.raises(InputError) as caught:
         Sudoku(4).from_text(text)
     assert says in str(caught.value)
+
+
+def test_a_grid_that_would_keep_the_search_for_hours_is_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    endless = ".....5.8....6.1.43..........1.5........1.6...3.......553.....61........4........."
+    monkeypatch.setattr(sudoku_solver, "MOST_GUESSES", 300)
+    with pytest.raises(InputError, match="not settled after 300 guesses"):
+        Sudoku(9).from_text(endless)
+    # what was found before the guesses ran out is still told
+    assert len(solutions(9, "." * 81, limit=1)) == 1
 
 
 def test_an_answer_that_is_no_grid_is_named() -> None:

@@ -21,8 +21,9 @@ from trimtab.settings import Settings
 STEP_CPU_S = 5e-3
 """Upper estimate of one supervision step; the ledger keeps what it really took."""
 SEARCH_CPU_S = 1.0
-"""Upper estimate of an exact search: a millisecond as a rule, but nothing bounds it. It stands
-for an expert, and so it is the last and dearest of what runs here."""
+"""Upper estimate of an exact search: a millisecond as a rule, a second where it takes all guesses
+that a puzzle is given. It stands for an expert, and so it is the last and dearest of what runs
+here."""
 
 
 def puzzle_serving(

@@ -10,10 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from trimtab.domains.texts import short
 from trimtab.errors import InputError
 
 BOXES = {4: (2, 2), 6: (2, 3), 9: (3, 3)}
 """Rows and columns of a box, by side."""
+MOST_GUESSES = 20_000
+"""Guesses after which a puzzle is given up, about two seconds. The hardest known puzzles with one
+solution need some hundreds; a few grids of 17 givens with none or many keep a search for hours."""
 
 
 class Geometry:
@@ -98,6 +102,7 @@ class Search:
         limit: stop after so many solutions.
         order: puts the digits of a branching cell in the order in which they are tried.
         hidden: fill hidden singles, too.
+        most: stop after so many guesses; without end if None.
         guesses: branches taken so far.
     """
 
@@ -105,7 +110,13 @@ class Search:
     limit: int
     order: Chooser | None = None
     hidden: bool = True
+    most: int | None = None
     guesses: int = 0
+
+    @property
+    def gave_up(self) -> bool:
+        """Return whether the guesses ran out, so that further solutions may exist."""
+        return self.most is not None and self.guesses > self.most
 
     def run(self, masks: list[int]) -> list[list[int]]:
         """Return up to ``limit`` solutions as masks of one bit a cell."""
@@ -184,17 +195,28 @@ class Search:
             branch = masks.copy()
             branch[cell] = bit
             self._descend(branch, found)
-            if len(found) >= self.limit:
+            if len(found) >= self.limit or self.gave_up:
                 return
 
 
 def solutions(side: int, givens: str, *, limit: int = 2) -> list[str]:
-    """Return up to ``limit`` solutions; several if the puzzle is ambiguous, none if impossible."""
+    """Return up to ``limit`` solutions; several if the puzzle is ambiguous, none if impossible.
+
+    Raises:
+        InputError: ``MOST_GUESSES`` did not settle how many there are.
+    """
     shape = geometry(side)
     masks = shape.candidates(givens)
     if masks is None:
         return []
-    return [grid_text(solved) for solved in Search(shape, limit).run(masks)]
+    search = Search(shape, limit, most=MOST_GUESSES)
+    found = search.run(masks)
+    if search.gave_up and len(found) < limit:
+        raise InputError(
+            f"text={short(givens)} is not settled after {MOST_GUESSES:,} guesses, so it is hardly "
+            "a puzzle with one solution; check the givens or give more of them"
+        )
+    return [grid_text(solved) for solved in found]
 
 
 def grid_text(masks: Sequence[int]) -> str:
