@@ -13,7 +13,7 @@ from trimtab.agents.issued import Issued
 from trimtab.agents.promise import Promise
 from trimtab.agents.window_plan import window_delta
 from trimtab.app.certify import least_window, look, plan_of
-from trimtab.app.window_bets import KEPT
+from trimtab.app.window_bets import KEPT, Window
 from trimtab.errors import ConfigError
 from trimtab.evals.pairs import Pair
 from trimtab.records import Decision, Prediction, Route, Usage
@@ -123,6 +123,15 @@ def test_the_last_rule_comes_back_before_anything_new_is_fitted() -> None:
     assert again is not None
     assert again.certificate.candidate == f"score >= 0.3{KEPT}"
     assert again.certificate.n < 160
+
+
+def test_scores_are_not_fitted_anew_with_each_label_that_comes_in() -> None:
+    rng = np.random.default_rng(3)
+    pairs = pairs_of(rng.random(200), rng.random(200) < 0.3)
+    window = Window(pairs, 50, 200, PROMISE.loss, "gold")
+    assert window.fit() is not None
+    unlabelled = [replace(p, gain=math.nan) if p.differs else p for p in pairs[:20]]
+    assert Window([*unlabelled, *pairs[20:]], 50, 200, PROMISE.loss, "gold").fit() is None
 
 
 def test_a_window_too_small_for_its_promise_is_an_error() -> None:

@@ -15,8 +15,10 @@ from typer.testing import CliRunner
 from tests.desk import desk_serving, numbered_ids, ticking_clock
 from trimtab import Trimtab
 from trimtab.agents.promise import Promise
+from trimtab.agents.promise_windows import PromiseWindows
 from trimtab.agents.routing import PromiseRule
 from trimtab.app.certify import plan_of
+from trimtab.app.watched import Watched, drift_plan
 from trimtab.cli.app import app
 from trimtab.domains.choices import Choices, ChoiceState
 from trimtab.errors import ConfigError, InputError
@@ -285,6 +287,41 @@ def test_a_full_window_waits_for_the_labels_that_it_needs(opened: Opener) -> Non
         client.feedback(decision.decision_id, answer=REFERENCES[decision.state])
     client.flush()
     assert phase(client) == ("certified", 1)
+
+
+def test_no_restart_gives_a_full_window_other_requests(opened: Opener) -> None:
+    client = opened(RANDOM)
+    decide(client, CALM[:30])
+    client.promise("letters", PROMISE)
+    decide(client, CALM[30:230])
+    held = list(client.watch._lives.of["letters"].rows)  # what is bet on, nowhere else told
+    assert len(held) == 200
+    other = opened(RANDOM)
+    decide(other, CALM[230:260])
+    third = opened(RANDOM)
+    assert list(third.watch._lives.of["letters"].rows) == held
+
+
+def test_no_restart_lets_another_promise_be_asked_of_requests_that_were_bet_on(
+    opened: Opener,
+) -> None:
+    client = opened(RANDOM)
+    client.promise("letters", PROMISE)
+    decide(client, CALM[:100])
+    with pytest.raises(ConfigError, match="bet on"):
+        opened(RANDOM).promise("letters", replace(PROMISE, loss=0.3))
+
+
+def test_a_window_that_waits_for_labels_is_looked_at_ever_more_seldom() -> None:
+    plan = plan_of(PROMISE)
+    windows = PromiseWindows(plan, drift_plan(PROMISE.loss, audit_rate=0.0, canaries=None))
+    watched = Watched(domain="d", asked=PROMISE, against="gold", windows=windows)
+    looks = []
+    for late in range(1, 1000 * plan.every):
+        watched.late = late
+        if watched.looks_again:
+            looks.append(late)
+    assert looks == [plan.every * 2**k for k in range(10)]
 
 
 def test_a_person_takes_a_certificate_back(opened: Opener) -> None:

@@ -103,6 +103,7 @@ class Lifetimes:
                 canaries=canaries,
             )
             self._rows.refill(domain, found)
+            found.open_with_rows(self._now())
             self.of[domain] = found
             self.save(domain)
             self._route(found)
@@ -120,7 +121,7 @@ class Lifetimes:
                 return False
             if watched.is_full:
                 watched.late += 1
-                return watched.late % windows.plan.every == 0
+                return watched.looks_again
             number = windows.number
             due = windows.collected()
             if windows.number != number:
@@ -149,6 +150,7 @@ class Lifetimes:
             if watched.windows.phase == "no saving" and len(watched.rows) >= least:
                 watched.windows.recollect("a person")
                 watched.windows.collected(len(watched.rows))
+                watched.open_with_rows(self._now())
                 self.save(domain)
         found = self.look(domain, decide=True)
         kept = found or watched.issued
@@ -179,10 +181,13 @@ class Lifetimes:
                 if not windows.is_open:
                     return watched.in_force
                 rows, number, planned = dict(watched.rows), windows.number, windows.planned
+                if self.of[domain] is not watched or len(rows) < least_pairs(windows.plan):
+                    return None
                 watched.labels = 0
+                if not watched.looked:
+                    watched.looked = True
+                    self.save(domain)
             pairs = self._rows.pairs(domain, list(rows.values()))
-            if len(pairs) < least_pairs(windows.plan):
-                return None
             serving = self._given(domain)
             names = {"bundle_id": serving.bundle_id, "llm": serving.expert_id}
             issued = look(
@@ -196,10 +201,7 @@ class Lifetimes:
                 named={"domain": domain, **names},
                 decide=decide,
             )
-            watched.looked = True
-            if issued is None:
-                return None
-            return self._settle(domain, watched, issued)
+            return None if issued is None else self._settle(domain, watched, issued)
 
     def withdraw(self, domain: str, alarm: Taker) -> None:
         """Take the certificate back; the next window is open already."""

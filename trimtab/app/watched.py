@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from trimtab.agents.issued import Issued, Withdrawal
@@ -31,7 +31,7 @@ class Watched:
         windows: its phases and alarms.
         issued: the newest certificate, in force or not; None before the first.
         warm: the one that was in force last; the next window bets on it from the start.
-        since: only requests decided later belong to the open window; None for all.
+        since: only requests decided later belong to the open window; None before the first.
         rows: requests of the open window, in the order of drawing; without a window those that
             the next one may begin with.
         looked: whether any window was looked at, so that no other promise may be asked for.
@@ -101,6 +101,20 @@ class Watched:
         self.canaries = canaries
         drift = drift_plan(self.asked.loss, audit_rate=audit_rate, canaries=canaries)
         self.windows.watch_by(drift, canary_errors=canaries.errors)
+
+    @property
+    def looks_again(self) -> bool:
+        """Return whether a full window that waits for labels is worth another look.
+
+        It is after ever longer waits, so that what waiting costs grows as the requests do.
+        """
+        looks, between = divmod(self.late, self.windows.plan.every)
+        return not between and not looks & (looks - 1)
+
+    def open_with_rows(self, now: datetime) -> None:
+        """Let the open window begin with the requests held; with the next one if there are none."""
+        held = [decision.created_at for decision, _ in self.rows.values()]
+        self.since = min(held) - timedelta(microseconds=1) if held else now
 
     def begin(self, since: datetime) -> None:
         """Leave all requests until then behind: the next window's are decided later."""

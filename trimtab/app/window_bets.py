@@ -61,7 +61,13 @@ class Window:
         self.sure: Floats = np.array([pair.cheap.confidence or 0.0 for pair in pairs])
 
     def fit(self) -> GainModel | None:
-        """Return the gain model of the first requests; None where they are too few to fit one."""
+        """Return the gain model of the first requests; None where they are too few to fit one.
+
+        None too while they lack more labels than the promise may lose: a model fitted anew as
+        labels come in would bet on the same requests again and again.
+        """
+        if np.isnan(self.gains[: self.fitted]).sum() > self.loss * self.fitted:
+            return None
         first = zip(self.pairs[: self.fitted], self.gains[: self.fitted].tolist(), strict=True)
         known = [(pair, gain) for pair, gain in first if not math.isnan(gain)]
         if sum(pair.differs for pair, _ in known) < MIN_GAINS:

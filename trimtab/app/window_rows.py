@@ -37,14 +37,20 @@ class WindowRows:
         return later and bool(self.pairs(decision.domain, [(decision, None)]))
 
     def refill(self, domain: str, watched: Watched) -> None:
-        """Take the open window's requests from the ledger, the newest that it holds."""
+        """Take requests from the ledger: the newest for a window to come, else the open one's.
+
+        An open window keeps its first requests whatever came later: with others, each restart would
+        bet on them with an error that is spent.
+        """
         rows = [
             (decision, outcome)
             for decision, outcome in self.ledger.scan(domain=domain)
             if watched.since is None or decision.created_at > watched.since
         ]
         ids = [pair.decision.decision_id for pair in self.pairs(domain, rows)]
-        chosen = set(ids[-watched.windows.planned :])
+        planned = watched.windows.planned
+        open_already = watched.windows.is_open and watched.since is not None
+        chosen = set(ids[:planned] if open_already else ids[-planned:])
         watched.rows = {row[0].decision_id: row for row in rows if row[0].decision_id in chosen}
         if watched.windows.is_open and chosen:
             watched.windows.collected(len(chosen))
