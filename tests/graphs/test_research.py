@@ -278,3 +278,30 @@ def test_no_order_in_a_passage_is_followed_though_the_llm_obeys(tmp_path: Path) 
     assert all(CANARY in request.last_message for request in server.requests)
     assert [answer.text for answer in answers if CANARY in answer.text] == []
     assert all(answer.dropped or answer.route.reason == "degraded" for answer in answers)
+
+
+def test_what_verified_stands_as_the_llms_where_its_revision_is_lost(tmp_path: Path) -> None:
+    wrong = ("CP-Router was written in 1969.", ROUTER)
+    script = [claiming((SUPPORTED, ROUTER), wrong), completion("no JSON")]
+    answer = _asked(tmp_path, script, mode="llm_only")
+    assert (answer.mark, answer.route.agent) == ("LLM, verified", "llm")
+    assert answer.text == f"{SUPPORTED} [1]"
+    assert len(answer.dropped) == 1
+    assert "could not revise" in answer.marks[0]
+
+
+def test_a_claim_that_is_no_readable_text_is_no_reply(tmp_path: Path) -> None:
+    answer = _asked(tmp_path, [claiming(("CP-Router \ud800 decides.", ROUTER))], mode="llm_only")
+    assert (answer.route.reason, answer.claims[0].by) == ("degraded", "extractive")
+
+
+def test_every_part_of_a_question_has_a_passage_before_the_llm(tmp_path: Path) -> None:
+    names = ("CP-Router", "Thinkless", "AdaptThink", "SpecExtend")
+    question = " ".join(f"What does {name} do?" for name in names)
+    with asking(tmp_path, script=[claiming((SUPPORTED, ROUTER))] * 2) as (researcher, server):
+        answer = researcher.ask(question, mode="llm_only")
+    assert server is not None
+    assert len(answer.plan) == len(names)
+    shown = server.requests[0].last_message
+    for name in ("2505.19970", "2505.13379", "2505.13417", "2505.20776"):
+        assert f'<passage id="{name}#0">' in shown

@@ -18,7 +18,7 @@ from trimtab.agents.metered_call import JsonModel
 from trimtab.agents.paper_record import record_of
 from trimtab.agents.planning import MAX_DEPTH, MAX_ITEMS, TOOLS, Plan, plan_from_json
 from trimtab.agents.prompts import Turn
-from trimtab.domains.texts import short
+from trimtab.domains.texts import short, text_problem
 from trimtab.errors import LLMError, ParseError
 from trimtab.records import Passage, Usage
 
@@ -153,8 +153,8 @@ def answer_from_json(plain: object) -> LLMAnswer:
     for row in rows:
         text = row.get("text") if isinstance(row, Mapping) else None
         cited = row.get("passages") if isinstance(row, Mapping) else None
-        if not isinstance(text, str) or not text.strip() or len(text) > MAX_CLAIM_CHARS:
-            raise ParseError(f"a claim is no text of at most {MAX_CLAIM_CHARS} characters")
+        if not isinstance(text, str) or text_problem(text) or len(text) > MAX_CLAIM_CHARS:
+            raise ParseError(f"a claim is no readable text of at most {MAX_CLAIM_CHARS} characters")
         if not isinstance(cited, list) or not all(isinstance(name, str) for name in cited):
             raise ParseError(f"a claim cites what are no ids: {short(row)}")
         claims.append(LLMClaim(text=" ".join(text.split()), passages=tuple(dict.fromkeys(cited))))

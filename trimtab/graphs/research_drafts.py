@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, replace
+from itertools import islice, zip_longest
 
 from trimtab.agents import refine
 from trimtab.agents.answers import (
@@ -147,13 +148,13 @@ def _asked(state: ResearchState, kit: ResearchKit, *, critique: Sequence[str]) -
     if kit.llm is None:
         return _degraded(state, kit, "no LLM is configured")
     llm = kit.llm()
-    passages = list(read_by_id(state).values())[:SHOWN_TO_LLM]
+    passages = shown_to_llm(state)
     try:
         said, usage = llm.answer(state["question"], passages, critique=critique)
     except CostlyFailure as failure:
         lost = [usage_to_json(failure.usage)]
         return {
-            **_degraded(state, kit, str(failure)),
+            **_without_reply(state, kit, str(failure)),
             "lost": lost,
             "spent": [spent(started, llm=1)],
         }
@@ -175,6 +176,17 @@ def _asked(state: ResearchState, kit: ResearchKit, *, critique: Sequence[str]) -
     }
 
 
+def shown_to_llm(state: ResearchState) -> list[Passage]:
+    """Return the passages for the LLM; if not all fit, each sub-question gives its best first."""
+    known = read_by_id(state)
+    if len(known) > SHOWN_TO_LLM:
+        ranks = zip_longest(*state["read"].values())
+        turns = (one["source_id"] for rank in ranks for one in rank if one is not None)
+        chosen = set(islice(dict.fromkeys(turns), SHOWN_TO_LLM))
+        known = {name: passage for name, passage in known.items() if name in chosen}
+    return list(known.values())
+
+
 def llmclaims_of(said: LLMAnswer, state: ResearchState) -> list[Claim]:
     """Return one claim per citation; a claim that cites nothing cites what does not exist."""
     if not said.answerable:
@@ -193,6 +205,15 @@ def llmclaims_of(said: LLMAnswer, state: ResearchState) -> list[Claim]:
         for claim in said.claims
         for cited in claim.passages or ("",)
     ]
+
+
+def _without_reply(state: ResearchState, kit: ResearchKit, why: str) -> Update:
+    """Return the update where the LLM's reply is lost: what it said before, else the sentences."""
+    if not state["best"].get("claims"):
+        return _degraded(state, kit, why)
+    # its verified claims are shown as its own, not under the mark of the sentences
+    mark = f"the LLM could not revise its answer ({why}); what verified of it stands"
+    return {"draft": state["draft"], "marks": [mark], "next": "verify"}
 
 
 def _degraded(state: ResearchState, kit: ResearchKit, why: str) -> Update:
