@@ -109,3 +109,10 @@ def test_an_answer_returns_from_json() -> None:
     plain = answer_to_json(answer)
     assert json.loads(json.dumps(plain)) == plain
     assert answer_from_json(plain) == answer
+
+
+def test_a_sentence_that_answers_two_parts_is_read_once() -> None:
+    claims = [_claim("It works.", item="q1"), _claim("It works.", item="q2")]
+    assert compose(claims, SOURCES, _plan("search", "search"), "several") == "It works. [1]"
+    sides = compose(claims, SOURCES, _plan("search", "search"), "comparison")
+    assert sides == "goal 1: It works. [1]\ngoal 2: It works. [1]"

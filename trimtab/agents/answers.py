@@ -12,6 +12,8 @@ from trimtab.records import Passage, Route, Usage, route_to_json, usage_from_jso
 
 Mark = Literal["extractive, no LLM", "extractive", "LLM, verified", "not in the corpus"]
 NOTHING = "The corpus does not say."
+DOMAIN = "research"
+"""The domain under which the ledger keeps answers over papers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,8 +169,13 @@ def compose(
     """
     by_id = {source.source_id: source for source in sources}
     lines: list[str] = []
+    said_of: set[tuple[str, str]] = set()
     for item in plan:
         mine = [claim for claim in claims if claim.item == item["id"]]
+        if kind != "comparison":
+            # one sentence may answer two sub-questions; it is read once
+            mine = [claim for claim in mine if (claim.source_id, claim.text) not in said_of]
+            said_of.update((claim.source_id, claim.text) for claim in mine)
         if item["id"] in unanswered:
             lines.append(f"{item['goal']}: the corpus does not say.")
         elif item["tool"] == "papers":

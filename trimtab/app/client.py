@@ -205,7 +205,8 @@ class Trimtab(Asking):
             source: who says so.
 
         Raises:
-            InputError: neither or both of ``answer`` and ``reward``, or a reward outside [0, 1].
+            InputError: neither or both of ``answer`` and ``reward``, a reward outside [0, 1], or
+                ``answer`` to a decision over papers, which takes a reward alone.
             LedgerError: no such decision.
         """
         outcome = (

@@ -144,15 +144,19 @@ class Researcher:
         """Return the open corpus; the first call opens it, and indexes it where needed."""
         with self._lock:
             if self._library is None:
-                self._library = self._stack.enter_context(
-                    open_library(self.settings, corpus=self._corpus, embedder=self._embedder)
-                )
-                if self._library.embedder.name != self.kit.fitted.embedder:
-                    raise ConfigError(
-                        f"the thresholds were fitted for {self.kit.fitted.embedder!r}, the corpus "
-                        f"holds vectors of {self._library.embedder.name!r}; index it anew with "
-                        "that embedder, or refit: trimtab train research"
+                with ExitStack() as opening:
+                    opened = opening.enter_context(
+                        open_library(self.settings, corpus=self._corpus, embedder=self._embedder)
                     )
+                    if opened.embedder.name != self.kit.fitted.embedder:
+                        raise ConfigError(
+                            f"the thresholds were fitted for {self.kit.fitted.embedder!r}, the "
+                            f"corpus holds vectors of {opened.embedder.name!r}; index it anew "
+                            "with that embedder, or refit: trimtab train research"
+                        )
+                    # only what passed is kept: a second question must meet the same refusal
+                    self._stack.push(opening.pop_all())
+                    self._library = opened
             return self._library
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 
+from trimtab.agents.answers import DOMAIN
 from trimtab.domains.whole_answers import WholeAnswers
 from trimtab.errors import IllegalAction, InputError, TruthUnknown
 from trimtab.graphs.serving import Serving
@@ -39,9 +40,15 @@ def by_answer(
 
     Raises:
         LedgerError: no such decision.
+        InputError: it answers a question over papers.
     """
     ledger.flush()
     decision = ledger.get(decision_id)
+    if decision.domain == DOMAIN:
+        raise InputError(
+            f"decision {decision_id!r} answers a question over papers, in sentences that no other "
+            "answer equals; say how good it was: reward, 1 for right, 0 for wrong"
+        )
     reference = serving(decision.domain).domain.canonical(answer)
     return Outcome(
         decision_id=decision_id,

@@ -6,7 +6,15 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from trimtab.agents.answers import NOTHING, Answer, Mark, answer_to_json, compose, sources_of
+from trimtab.agents.answers import (
+    DOMAIN,
+    NOTHING,
+    Answer,
+    Mark,
+    answer_to_json,
+    compose,
+    sources_of,
+)
 from trimtab.agents.refine import agree
 from trimtab.graphs.research_kit import ResearchKit
 from trimtab.graphs.research_nodes import (
@@ -34,7 +42,7 @@ def record(state: ResearchState, kit: ResearchKit) -> Update:
     predictions = _trail(state, kit, answer)
     decision = Decision(
         decision_id=answer.decision_id,
-        domain="research",
+        domain=DOMAIN,
         state=answer.question,
         action=answer.text,
         answer=answer.text,
