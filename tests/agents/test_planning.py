@@ -115,3 +115,22 @@ def test_a_plan_returns_from_json_with_needs_behind_what_they_need() -> None:
     plan = plan_from_json({"plan": rows})
     assert [item.id for item in plan.items] == ["a", "b"]
     assert tuple(map(plan_item, plan_to_json(plan.items))) == plan.items
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "compare " + "routing and " * 60 + "search",
+        "who wrote " + "very " * 120 + "long titles",
+        "What is " + "very " * 120 + "long? And who wrote it?",
+    ],
+    ids=["comparison", "facts", "several"],
+)
+def test_a_question_too_long_for_its_form_is_one_search(question: str) -> None:
+    plan = plan_by_rules(question)
+    assert (plan.kind, [item.tool for item in plan.items]) == ("open", ["search"])
+
+
+def test_a_goal_that_is_no_text_breaks_a_plan() -> None:
+    with pytest.raises(PlanError, match="surrogate"):
+        check_plan([PlanItem(id="q1", goal="half \ud800")])
