@@ -55,6 +55,8 @@ def test_a_paper_survives_json() -> None:
         {"published": "2025-13-01"},
         {"published": "May 2025"},
         {"categories": ("cs LG",)},
+        {"title": "half \ud800"},
+        {"authors": ("half \udfff",)},
     ],
     ids=str,
 )

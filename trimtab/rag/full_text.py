@@ -89,7 +89,8 @@ def sections_of(pdf: bytes, *, name: str) -> tuple[Section, ...]:
         raise SourceError(
             f"{name} cannot be read as a PDF ({error}); its abstract stays"
         ) from error
-    sections = split_sections(text)
+    # a broken font table gives halves of characters, which no file can hold
+    sections = split_sections(text.encode("utf-8", "replace").decode("utf-8"))
     if not sections:
         raise SourceError(f"{name} holds no text; its abstract stays")
     return sections

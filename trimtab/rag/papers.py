@@ -15,6 +15,7 @@ _NEW_ID = re.compile(r"\d{2}(?:0[1-9]|1[0-2])\.\d{4,5}")
 _OLD_ID = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Z]{2})?/\d{2}(?:0[1-9]|1[0-2])\d{3}")
 _VERSION = re.compile(r"v([1-9]\d{0,3})$")
 _DATE = re.compile(r"(\d{4})(?:-(\d{2})-(\d{2}))?")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CATEGORY = re.compile(r"[a-z]+(?:-[a-z]+)*(?:\.[A-Za-z-]+)?")
 
 
@@ -51,6 +52,11 @@ class Paper:
         place = f"paper {self.arxiv_id}"
         if not self.title.strip() or not self.abstract.strip():
             raise InputError(f"{place}: title or abstract is empty; give both")
+        for text in (self.title, self.abstract, *(self.authors or ())):
+            if _SURROGATE.search(text):
+                raise InputError(
+                    f"{place}: {text!r:.80} holds a lone surrogate; write the text as UTF-8"
+                )
         for name, value in (("published", self.published), ("updated", self.updated)):
             if value is not None:
                 _check_date(value, f"{place}: {name}")
