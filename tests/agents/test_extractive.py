@@ -59,3 +59,14 @@ def test_the_record_of_the_paper_that_is_meant_answers_or_none_does() -> None:
 def test_questions_for_a_number_are_known() -> None:
     assert wants_number("By how much is it faster?")
     assert not wants_number("How does it work?")
+
+
+def test_a_question_that_names_nothing_finds_nothing() -> None:
+    item = PlanItem(id="q1", goal="What does it find?")
+    assert answer_from(item, [_passage("It finds much.")], minilm(), _rare).candidates == ()
+
+
+def test_a_question_in_a_script_without_spaces_names_something() -> None:
+    item = PlanItem(id="q1", goal="神经网络路由器决定什么？")
+    [found] = answer_from(item, [_passage("神经网络路由器决定模型。")], minilm(), _rare).candidates
+    assert {"神", "路"} <= set(found.words)

@@ -94,7 +94,7 @@ class CheapAnswer:
 
 
 _NOTHING = (0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 0.0)
-"""The features where no passage was found."""
+"""The features where no passage was found, or nothing is asked for."""
 
 
 def answer_from(
@@ -116,7 +116,8 @@ def answer_from(
     """
     weights = question_words(item.goal, rarity)
     subject = question_words(f"{about} {item.goal}", rarity)
-    if not passages:
+    if not passages or not subject:
+        # a question that names nothing is near to any passage and answered by none
         return CheapAnswer(candidates=(), features=_NOTHING)
     if item.tool == "facts":
         return _from_record(item, passages, subject)
@@ -152,7 +153,12 @@ def answer_from(
 
 def question_words(goal: str, rarity: Rarity) -> dict[str, float]:
     """Return the rarity of each stem that names the question's subject."""
-    words = [word for word in content_words(goal) if word not in _ASKING and len(word) > 1]
+    # a lone Latin letter says nothing, one of a script without spaces is a word
+    words = [
+        word
+        for word in content_words(goal)
+        if word not in _ASKING and (len(word) > 1 or not word.isascii())
+    ]
     rare = rarity(words)
     return {stem(word): max(0.05, rare[word]) for word in words}
 

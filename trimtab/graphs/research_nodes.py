@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from langgraph.types import Overwrite
@@ -79,6 +79,8 @@ def plan(state: ResearchState, context: ResearchContext, kit: ResearchKit) -> Up
     if chosen.kind == "open" and kit.llm is not None and context.mode != "neural_only":
         planned, told = _planned_by_llm(question, kit.llm(), kit)
         chosen, by = (planned, LLM) if planned is not None else (chosen, by)
+    titled = kit.library().titled
+    items = [replace(item, goal=titled(item.goal)) for item in chosen.items]
     return {
         **fresh(state),
         "request": {
@@ -87,7 +89,7 @@ def plan(state: ResearchState, context: ResearchContext, kit: ResearchKit) -> Up
             "mode": context.mode,
             "where": where,
         },
-        "plan": {"kind": chosen.kind, "planned_by": by, "items": plan_to_json(chosen.items)},
+        "plan": {"kind": chosen.kind, "planned_by": by, "items": plan_to_json(items)},
         **_added(state, told, spent=[spent(started, llm=int(bool(told)))]),
     }
 

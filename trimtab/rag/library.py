@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,6 +13,11 @@ from trimtab.rag.filters import Where
 from trimtab.rag.hybrid import HybridConfig, HybridRetriever
 from trimtab.records import Passage
 
+_ARXIV_ID = re.compile(
+    r"(?:https?://)?(?:\barxiv(?:\.org/(?:abs|pdf)/|\s*:?\s*))?(?<![\w.])"
+    r"(?P<id>\d{4}\.\d{4,5}|[a-z]+(?:-[a-z]+)*(?:\.[A-Z]{2})?/\d{7})(?:v\d+)?(?![\w])",
+    re.IGNORECASE,
+)
 COSINE = "cosine"
 """Key of a passage's metadata under which its cosine to the question stands."""
 
@@ -47,6 +53,22 @@ class Library:
             replace(one, metadata={**one.metadata, COSINE: f"{near[one.source_id]:.6f}"})
             for one in found
         ]
+
+    def titled(self, question: str) -> str:
+        """Return the question with the ids of papers kept here replaced by their titles.
+
+        An id has no meaning that a vector could be near to, and no passage holds its own.
+        """
+        ids = {found["id"]: f"{found['id']}#0" for found in _ARXIV_ID.finditer(question)}
+        if not ids:
+            return question
+        kept = self._index.fetch(list(ids.values()))
+
+        def title(found: re.Match[str]) -> str:
+            paper = kept.get(ids[found["id"]])
+            return f"“{paper.title}”" if paper is not None and paper.title else found[0]
+
+        return _ARXIV_ID.sub(title, question)
 
     def rarity(self, words: Sequence[str]) -> dict[str, float]:
         """Return in [0, 1] how rare each word is here: 1 for none, 0 where all passages hold it."""
