@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,19 @@ def test_one_question_asks_one_corpus_that_is_there(corpus: Path, tmp_path: Path
     assert isinstance(both.exception, InputError)
     absent = runner.invoke(app, ["ask", "x", "--corpus", str(tmp_path / "none")])
     assert isinstance(absent.exception, RetrievalError)
+
+
+def test_a_paper_cannot_steer_the_terminal(corpus: Path) -> None:
+    with Corpus(corpus) as kept:
+        paper = replace(
+            some_papers(most=1)[0],
+            arxiv_id="2401.00001",
+            title="EscNet\x1b]0;owned\x07",
+            abstract="EscNet counts sheep at night \x9b31m and by day.",
+        )
+        kept.papers.put([paper])
+        kept.index(minilm())
+    for command in (["ask", "What does EscNet count?"], ["corpus", "search", "EscNet", "-k", "1"]):
+        done = runner.invoke(app, command)
+        assert "EscNet�]0;owned�" in done.stdout
+        assert "night �31m" in done.stdout

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from trimtab.cli.output import console, emit
+from trimtab.cli.output import console, emit, say
 from trimtab.settings import load_settings
 
 if TYPE_CHECKING:
@@ -49,13 +49,13 @@ def ask(
     if as_json:
         emit(answer_to_json(answer), schema=SCHEMA)
         return
-    typer.echo(answer.text)
+    say(answer.text)
     for source in answer.sources:
-        typer.echo(f"[{source.number}] {described(source)}")
+        say(f"[{source.number}] {described(source)}")
     if answer.nearest:
-        typer.echo("Nearest, and not an answer:")
+        say("Nearest, and not an answer:")
         for source in answer.nearest:
-            typer.echo(f"  - {described(source)}")
+            say(f"  - {described(source)}")
     console.print(summary(answer), markup=False, soft_wrap=True)
 
 

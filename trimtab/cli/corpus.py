@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 from rich.table import Table
 
-from trimtab.cli.output import console, emit
+from trimtab.cli.output import console, emit, say
 from trimtab.protocols import Embedder
 from trimtab.settings import Settings, load_settings
 
@@ -234,11 +234,11 @@ def search(
         return
     for number, passage in enumerate(passages, start=1):
         facts = passage.metadata
-        typer.echo(
+        say(
             f"[{number}] {facts.get('title', '')} (arXiv:{facts['paper']}, "
             f"{facts.get('year', 'year unknown')}, {facts['section']}) {passage.score:.3f}"
         )
-        typer.echo(f"    {passage.text[:300]}{'…' if len(passage.text) > 300 else ''}")
+        say(f"    {passage.text[:300]}{'…' if len(passage.text) > 300 else ''}")
     if not passages:
         console.print("nothing found")
 
