@@ -62,6 +62,7 @@ def test_what_the_corpus_does_not_say_is_an_answer(alone: Researcher) -> None:
 def test_a_filter_that_leaves_nothing_leaves_no_answer(alone: Researcher) -> None:
     answer = alone.ask(QUESTION, since="2031-01-01")
     assert (answer.answerable, answer.nearest) == (False, ())
+    assert answer.marks == ("no paper passes the filter by category and date",)
     assert alone.ask(QUESTION, until="2031-01-01").answerable
 
 

@@ -142,6 +142,13 @@ def test_a_day_that_is_none_is_refused() -> None:
         paper_filter(category=None, since="yesterday", until=None)
 
 
+def test_a_filter_that_nothing_can_pass_is_refused() -> None:
+    with pytest.raises(InputError, match="swap"):
+        paper_filter(category=None, since="2025-02-01", until="2025-01-31")
+    with pytest.raises(InputError, match=r"cs\.LG,cs\.AI"):
+        paper_filter(category="cs.LG,cs.AI", since=None, until=None)
+
+
 def test_a_corpus_is_papers_and_their_index(tmp_path: Path) -> None:
     with pytest.raises(RetrievalError, match="no corpus"):
         Corpus(tmp_path / "c", create=False)

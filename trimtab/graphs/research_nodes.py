@@ -143,6 +143,8 @@ def answer_extractive(state: ResearchState, kit: ResearchKit) -> Update:
         marks += [
             f"{name} holds text addressed to a model; it was not used" for name in answer.skipped
         ]
+    if state["request"]["where"] is not None and not any(state["read"].values()):
+        marks.append("no paper passes the filter by category and date")
     deeper = bool(wave_of(state, state["wave"] + 1))
     return {
         "cheap": cheap,

@@ -18,6 +18,7 @@ from trimtab.rag.hybrid import HybridConfig, HybridRetriever
 from trimtab.rag.index_file import made_with
 from trimtab.rag.ingest import ingest
 from trimtab.rag.paper_store import PaperStore
+from trimtab.rag.papers import check_category
 from trimtab.rag.vector_service import OpenService, ServedIndex, service_of
 from trimtab.settings import Settings
 
@@ -151,9 +152,13 @@ def paper_filter(*, category: str | None, since: str | None, until: str | None) 
         category: such as ``cs.LG``.
         since: first day, ``YYYY-MM-DD``.
         until: last day.
+
+    Raises:
+        InputError: none of arXiv's categories, no day, or a span that ends before it begins.
     """
     parts: list[Where] = []
     if category is not None:
+        check_category(category)
         parts.append({"categories": category})
     if since is not None:
         day, year = _day(since, "since")
@@ -163,6 +168,8 @@ def paper_filter(*, category: str | None, since: str | None, until: str | None) 
         day, year = _day(until, "until")
         last_whole = year if day == year * 10_000 + 1231 else year - 1
         parts.append(_dated({"$lte": day}, {"$lte": last_whole}))
+        if since is not None and _day(since, "since")[0] > day:
+            raise InputError(f"since={since!r} lies behind until={until!r}; swap them")
     return {"$and": parts} if parts else None
 
 

@@ -61,8 +61,7 @@ class Paper:
             if value is not None:
                 _check_date(value, f"{place}: {name}")
         for category in self.categories or ():
-            if not _CATEGORY.fullmatch(category):
-                raise InputError(f"{place}: category {category!r:.80} is none of arXiv's form")
+            check_category(category, place=f"{place}: ")
 
     @property
     def year(self) -> int | None:
@@ -75,6 +74,15 @@ def check_arxiv_id(text: str) -> str:
     if not (_NEW_ID.fullmatch(text) or _OLD_ID.fullmatch(text)):
         raise InputError(
             f"arxiv_id={text!r:.80} is no arXiv id; write it like 2505.12028 or math/0601001"
+        )
+    return text
+
+
+def check_category(text: str, *, place: str = "") -> str:
+    """Return a category of arXiv's form; raises ``InputError`` for another text."""
+    if not _CATEGORY.fullmatch(text):
+        raise InputError(
+            f"{place}category {text!r:.80} is none of arXiv's form; give one, such as cs.LG"
         )
     return text
 
