@@ -134,3 +134,26 @@ def test_a_question_too_long_for_its_form_is_one_search(question: str) -> None:
 def test_a_goal_that_is_no_text_breaks_a_plan() -> None:
     with pytest.raises(PlanError, match="surrogate"):
         check_plan([PlanItem(id="q1", goal="half \ud800")])
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Compare CP-Router, Thinkless and AdaptThink",
+        "CP-Router vs Thinkless vs. AdaptThink",
+        "How does CP-Router differ from Thinkless, and AdaptThink?",
+    ],
+)
+def test_a_comparison_may_have_more_than_two_sides(question: str) -> None:
+    plan = plan_by_rules(question)
+    assert [item.goal for item in plan.items[:3]] == ["CP-Router", "Thinkless", "AdaptThink"]
+    assert (plan.items[3].needs, plan.items[3].tool) == (("q1", "q2", "q3"), "combine")
+
+
+def test_what_looks_into_the_corpus_cannot_build_on_a_combination() -> None:
+    items = [
+        PlanItem(id="a", goal="both", tool="combine"),
+        PlanItem(id="b", goal="who wrote it", needs=("a",), tool="facts"),
+    ]
+    with pytest.raises(PlanError, match="only combines"):
+        check_plan(items)

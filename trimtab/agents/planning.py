@@ -69,6 +69,7 @@ _FACTS: Mapping[str, re.Pattern[str]] = {
     "title": re.compile(r"\b(?:what|give)\b.*\btitle\b"),
 }
 _CLAUSE = re.compile(rf"(?:[,;]?\s+and\s+(?={_WH}\b)|\?\s+(?:and\s+)?(?=\w)|;\s+(?={_WH}\b))")
+_LISTED = re.compile(r"\s+(?:vs\.?|versus)\s+|,\s+(?:and\s+)?", re.IGNORECASE)
 _PRONOUN = re.compile(r"\b(?:it|its|they|their|them)\b")
 _DEFINITION = re.compile(r"^(?:what\s+(?:is|are|does)|define|explain|describe)\b")
 _QUESTION = re.compile(rf"\b{_WH}\b")
@@ -127,6 +128,8 @@ def check_plan(items: Sequence[PlanItem]) -> tuple[PlanItem, ...]:
         unknown = [name for name in item.needs if name not in known]
         if unknown:
             raise PlanError(f"item {item.id!r} needs {unknown}, which the plan does not hold")
+        if item.tool != "combine" and any(known[need].tool == "combine" for need in item.needs):
+            raise PlanError(f"item {item.id!r} needs one that only combines; let it need its parts")
     depths = {item.id: depth(item.id, known) for item in items}
     if all(item.tool == "combine" for item in items):
         raise PlanError("a plan that only combines finds nothing; add an item that searches")
@@ -228,12 +231,20 @@ def _comparison(text: str) -> Plan | None:
         sides[1] = re.split(
             r"\s+(?:in terms of|with respect to|regarding|when it comes to)\s+", sides[1]
         )[0]
-        if not all(sides):
+        sides = [part for side in sides for part in _named_parts(side)]
+        if not all(sides) or len(sides) >= MAX_ITEMS:
             continue
         items = [PlanItem(id=f"q{n}", goal=side) for n, side in enumerate(sides, start=1)]
-        both = PlanItem(id="q3", goal=text, needs=("q1", "q2"), tool="combine")
+        needs = tuple(item.id for item in items)
+        both = PlanItem(id=f"q{len(items) + 1}", goal=text, needs=needs, tool="combine")
         return Plan(kind="comparison", items=(*items, both))
     return None
+
+
+def _named_parts(side: str) -> list[str]:
+    """Return the things that one side of a comparison lists, where each part is a name."""
+    parts = [part.strip() for part in _LISTED.split(side)]
+    return parts if all(len(part.split()) <= 3 and names(f"a {part}") for part in parts) else [side]
 
 
 def _papers(text: str) -> Plan | None:
