@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from tests.loopback import choosing, completion, refusing, serving
 from trimtab.cli.app import app
+from trimtab.errors import UnknownDomain
 
 GONE = refusing(429, retry_after="3600")
 """Too long to wait for: the call fails at once."""
@@ -50,6 +51,12 @@ def test_shipped_game_is_decided_by_its_name(
     result = CliRunner().invoke(app, asked)
     assert result.exit_code == 0, result.output
     assert json.loads(result.output.splitlines()[-1])["answer"] == "4"
+
+
+def test_domain_that_is_not_shipped_is_named_with_those_that_are() -> None:
+    result = CliRunner().invoke(app, ["decide", "x", "--domain", "chess"])
+    assert isinstance(result.exception, UnknownDomain)
+    assert "sudoku9" in str(result.exception)
 
 
 def test_shipped_puzzle_net_shows_the_grid_after_each_recursion(

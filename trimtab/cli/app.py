@@ -220,10 +220,8 @@ def named_bundles(folders: list[Path] | None) -> dict[str, Path]:
 
 
 def shipped_for(domain: str, bundles: Mapping[str, Path]) -> tuple[str, ...]:
-    """Return the domain if a shipped bundle answers it and no bundle was given."""
-    from trimtab.app.serving import SHIPPED
-
-    return (domain,) if domain in SHIPPED and not bundles else ()
+    """Return the domain, whose shipped bundle is to answer, unless bundles were given."""
+    return () if bundles else (domain,)
 
 
 def main() -> None:
