@@ -129,7 +129,7 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, row: str, says: str)
 def test_a_missing_column_and_a_number_in_the_place_of_text_are_named(tmp_path: Path) -> None:
     path = tmp_path / "bad.csv"
     path.write_text("question\n....\n")
-    with pytest.raises(InputError, match=r"column \['answer'\] is missing"):
+    with pytest.raises(InputError, match=r"column \['answer'\] is missing.*puzzle and solution"):
         read_puzzles(path)
     numbers = tmp_path / "numbers.jsonl"
     numbers.write_text('{"question": 42000103, "answer": 1234342143122143}\n')

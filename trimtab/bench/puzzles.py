@@ -25,6 +25,8 @@ from trimtab.release.bundle import LoadedBundle, load, load_shipped
 AGENTS = ("trm", "hrm", "plain")
 STEPS = 16
 SHOWN = (1, 2, 4, 8, 16)
+AT_ONCE = 250
+"""Puzzles whose carries are in memory at a time; a file may hold any number."""
 RESTARTS_ON = 200
 """Puzzles of a file on which restarts are measured: they cost eight runs each."""
 
@@ -118,9 +120,7 @@ def _measure(
     served = RecursiveAgent(domain, net, name=agent, usd_per_cpu_s=0.0)
     served.predict(states[:1])  # the first run allocates
     predictions = served.predict(states)
-    x = encode([row.question for row in rows], kind)
-    whole = solve(net.step, x, net.carry, most=STEPS)
-
+    every, most_believed = _all_steps(net, encode([row.question for row in rows], kind))
     restarting = RecursiveAgent(domain, net, name=agent, usd_per_cpu_s=0.0, restarts=RESTARTS)
     again = restarting.predict(states[:RESTARTS_ON])
     right = np.array([p.action == a for p, a in zip(predictions, answers, strict=True)])
@@ -133,8 +133,8 @@ def _measure(
         steps=np.array([p.signals["steps"] for p in predictions]),
         cpu_ms=np.array([1000.0 * p.usage.cpu_s for p in predictions]),
         kept=confidence >= net.accept,
-        after={number: _exact(rows, whole.every[number - 1], net) for number in SHOWN},
-        unhalted=_exact(rows, whole.classes, net),
+        after={number: _exact(rows, every[number - 1], net) for number in SHOWN},
+        unhalted=_exact(rows, most_believed, net),
         once=right[:RESTARTS_ON],
         restarted=np.array([p.action == a for p, a in zip(again, answers, strict=False)]),
         guesses={
@@ -142,6 +142,16 @@ def _measure(
             for name, order in (("guided", net), ("plain", None))
         },
     )
+
+
+def _all_steps(net: RecursiveNet, x: Codes) -> tuple[Codes, Codes]:
+    """Return `[S, B, L]` the answer after each of ``STEPS`` steps, `[B, L]` the most believed."""
+    parts = [
+        solve(net.step, x[start : start + AT_ONCE], net.carry, most=STEPS)
+        for start in range(0, len(x), AT_ONCE)
+    ]
+    every = np.concatenate([part.every for part in parts], axis=1)
+    return every, np.concatenate([part.classes for part in parts])
 
 
 def _exact(rows: Sequence[PuzzleRow], classes: Codes, net: RecursiveNet) -> Flags:

@@ -95,7 +95,8 @@ def read_puzzles(path: Path, *, limit: int | None = None) -> tuple[Kind, list[Pu
         InputError: a column is missing, a puzzle has another size, another character or not
             exactly one solution, or its answer is not that one; the message names row and column.
     """
-    rows = islice(table_rows(path, columns=("question", "answer")), limit)
+    remedy = "Name the columns of puzzle and solution so"
+    rows = islice(table_rows(path, columns=("question", "answer"), remedy=remedy), limit)
     found: list[PuzzleRow] = []
     kind: Kind | None = None
     for where, cells in rows:
