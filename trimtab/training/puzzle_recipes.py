@@ -51,8 +51,8 @@ _STEPS: Mapping[tuple[str, Preset], int] = {
     ("sudoku6", "short"): 2600,
     ("sudoku9", "short"): 2600,
     ("sudoku9", "long"): 16000,
-    ("maze11", "short"): 2400,
-    ("maze15", "short"): 1400,
+    ("maze11", "short"): 4000,
+    ("maze15", "short"): 2000,
 }
 _GRADES = ("easy", "medium", "hard", "extreme")
 
@@ -73,7 +73,8 @@ def recipe(kind: Kind, configuration: Configuration, preset: Preset, *, seed: in
         # without a carry a second look at a puzzle adds nothing: every step gets new ones
         train = replace(train, supervision=1)
     if kind.startswith("maze"):
-        return _maze(kind, configuration, replace(train, lr=1e-3, batch=48, bfloat16=True))
+        slow = replace(train, lr=7e-4, batch=48, ema=0.999, bfloat16=True)
+        return _maze(kind, configuration, slow)
     plain = Recipe(
         kind=kind,
         net=_net(kind, configuration),
