@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -313,3 +314,38 @@ def test_lost_audit_is_counted(tmp_path: Path) -> None:
         auditor.flush()
         auditor.close()
     assert auditor.lost == 1
+
+
+def test_audits_that_fall_behind_are_waited_for(tmp_path: Path) -> None:
+    answering, asked, told = threading.Event(), threading.Event(), threading.Event()
+
+    class Slow(TruthfulExpert):
+        def predict(
+            self, states: Sequence[ChoiceState], *, context: Sequence[Sequence[Passage]] = ()
+        ) -> list[Prediction]:
+            answering.wait()
+            raise LLMUnavailable("gone")
+
+    serving = desk_serving(Slow())
+    with SqliteLedger(tmp_path / "ledger.sqlite") as ledger:
+        with Trimtab(servings={"desk": serving}, ledger=ledger) as client:
+            parcel = "where is my parcel"
+            decisions = [client.decide("desk", parcel, mode="neural_only") for _ in range(3)]
+        auditor = Auditor(ledger, most_waiting=2)
+
+        def ask() -> None:
+            for decision in decisions[:2]:
+                auditor.submit(decision, serving)
+            asked.set()
+            auditor.submit(decisions[2], serving)
+            told.set()
+
+        caller = threading.Thread(target=ask)
+        caller.start()
+        asked.wait()
+        assert not told.is_set()  # both places are taken until they are answered
+        answering.set()
+        caller.join()
+        assert told.is_set()
+        auditor.close()
+    assert auditor.lost == 3

@@ -14,6 +14,11 @@ from trimtab.protocols import Ledger
 from trimtab.records import Decision, Passage, Prediction
 
 CLOSING_S = 60.0
+WORKERS = 8
+"""Audits asked at once: one by one they would fall behind fast traffic, and alarms with them."""
+MOST_WAITING = 64
+"""Audits that may wait at once; a further one is waited for by whoever asks for it. Alarms hear
+audits alone: with more of them behind, fast traffic would run on unheard."""
 KEPT = 10_000
 """Audits that may wait at once; older ones are not waited for any more."""
 
@@ -21,35 +26,49 @@ logger = logging.getLogger(__name__)
 
 
 class Auditor:
-    """Asks the LLM about audited decisions on a thread of its own and keeps its answers.
+    """Asks the LLM about audited decisions on threads of its own and keeps its answers.
 
     An audit that fails is lost: logged and counted in ``lost``.
 
     Args:
         ledger: where decisions are and answers go.
-        answered: told of every audited decision whose answer is durable, on the audits' thread.
+        answered: told of every audited decision whose answer is durable, on an audits' thread.
+        most_waiting: audits that may wait before :meth:`submit` does.
     """
 
     def __init__(
-        self, ledger: Ledger, *, answered: Callable[[Decision], None] | None = None
+        self,
+        ledger: Ledger,
+        *,
+        answered: Callable[[Decision], None] | None = None,
+        most_waiting: int = MOST_WAITING,
     ) -> None:
         self._ledger = ledger
         self._answered = answered
         self._opening = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
+        self._places = threading.BoundedSemaphore(most_waiting)
         self._queued: deque[Future[None]] = deque(maxlen=KEPT)
         self.lost = 0
 
     def submit(self, decision: Decision, serving: Serving) -> None:
-        """Queue the audit of a decision; returns at once."""
-        self.queue(lambda: self._audit(decision, serving))
+        """Queue the audit of a decision; returns at once unless too many are waiting."""
+        self._places.acquire()
+        self._queue(lambda: self._audit(decision, serving)).add_done_callback(
+            lambda _: self._places.release()
+        )
 
     def queue(self, task: Callable[[], None]) -> None:
         """Queue what else asks the LLM off the caller's path; returns at once."""
+        self._queue(task)
+
+    def _queue(self, task: Callable[[], None]) -> Future[None]:
         with self._opening:
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(1, thread_name_prefix="trimtab-audit")
-        self._queued.append(self._pool.submit(task))
+                self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="trimtab-audit")
+        future = self._pool.submit(task)
+        self._queued.append(future)
+        return future
 
     def flush(self) -> None:
         """Return once every audit that was queued has ended."""
