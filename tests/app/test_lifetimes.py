@@ -324,6 +324,29 @@ def test_a_window_that_waits_for_labels_is_looked_at_ever_more_seldom() -> None:
     assert looks == [plan.every * 2**k for k in range(10)]
 
 
+@pytest.mark.parametrize(
+    ("kept", "damage"),
+    [
+        ("large.json", "[]"),
+        ("large.json", ('"attempt": ', '"attempt": -')),
+        ("watch.json", ('"phase": "', '"phase": "un')),
+        ("watch.json", ('"capitals"', '"capital"')),
+    ],
+)
+def test_a_damaged_file_is_named(
+    opened: Opener, settings: Settings, kept: str, damage: str | tuple[str, str]
+) -> None:
+    client = opened()
+    client.promise("letters", PROMISE, against="agreement")
+    decide(client, CALM[:200])
+    client.close()
+    [path] = settings.certificates.glob(f"*{kept}")
+    whole = path.read_text(encoding="utf-8")
+    path.write_text(damage if isinstance(damage, str) else whole.replace(*damage), "utf-8")
+    with pytest.raises(InputError, match=path.name):
+        opened()
+
+
 def test_a_person_takes_a_certificate_back(opened: Opener) -> None:
     client = opened()
     client.promise("letters", PROMISE, against="agreement")

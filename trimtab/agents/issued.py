@@ -131,11 +131,14 @@ class Issued:
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> Issued:
         """Return what :meth:`to_json` wrote; raises ``InputError`` for anything else."""
-        if plain.get("schema") != SCHEMA:
+        schema = plain.get("schema") if isinstance(plain, Mapping) else None
+        if schema != SCHEMA:
             raise InputError(
-                f"schema={plain.get('schema')!r} is not {SCHEMA!r}; give a file that "
-                "trimtab certify wrote"
+                f"schema={schema!r} is not {SCHEMA!r}; give a file that trimtab certify wrote"
             )
+        attempt = plain.get("attempt")
+        if not isinstance(attempt, int) or attempt < 1:
+            raise InputError(f"attempt={attempt!r} is no number of a window; certify again")
         try:
             return cls(
                 domain=plain["domain"],
@@ -145,7 +148,7 @@ class Issued:
                 gain=None if plain["gain"] is None else GainModel.from_json(plain["gain"]),
                 first=datetime.fromisoformat(plain["window"]["first"]),
                 last=datetime.fromisoformat(plain["window"]["last"]),
-                attempt=int(plain["attempt"]),
+                attempt=attempt,
                 asked=float(plain["asked"]),
                 window=int(plain["window"]["planned"]),
                 unlabelled=int(plain["window"]["unlabelled"]),
@@ -159,7 +162,7 @@ class Issued:
                     )
                     for taken in plain.get("withdrawals", ())
                 ),
-                looked=int(plain.get("looked", plain["attempt"])),
+                looked=int(plain.get("looked", attempt)),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"not a certificate ({error!r}); certify again") from error

@@ -19,7 +19,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from trimtab.agents.window_plan import Window, WindowPlan, window_delta
 from trimtab.errors import ConfigError, InputError
@@ -247,10 +247,8 @@ class PromiseWindows:
         Raises:
             InputError: another schema, or a field is missing, unknown or of the wrong kind.
         """
-        if plain.get("schema") != SCHEMA:
-            raise InputError(
-                f"schema={plain.get('schema')!r} is not {SCHEMA!r}; begin with a cold start"
-            )
+        if (schema := plain.get("schema")) != SCHEMA:
+            raise InputError(f"schema={schema!r} is not {SCHEMA!r}; begin with a cold start")
         try:
             drift = {**plain["drift"], "watches": tuple(plain["drift"]["watches"])}
             plan = {**plain["plan"], "fits": tuple(plain["plan"]["fits"])}
@@ -261,6 +259,8 @@ class PromiseWindows:
             alarms = plain["alarms"]
             found._alarms = None if alarms is None else Alarms.from_json(alarms)
             found._history = [Window(**window) for window in plain["history"]]
+            if found._phase not in get_args(Phase) or found._number < 1 or found._rows < 0:
+                raise ValueError(f"phase={found._phase!r}, number={found._number}")
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"not the state of a promise ({error!r}); begin again") from error
         return found

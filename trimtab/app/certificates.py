@@ -64,8 +64,10 @@ def read_certificate(
     """
     try:
         issued = Issued.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise InputError(f"certificate {path} cannot be read ({error}); certify again") from error
+    except (OSError, ValueError, InputError) as error:
+        raise InputError(
+            f"certificate {path} cannot be read ({error}); delete it, and certify again"
+        ) from error
     for name, wanted in (("domain", domain), ("bundle_id", bundle_id), ("llm", llm)):
         held = getattr(issued, name)
         if wanted is not None and held != wanted:

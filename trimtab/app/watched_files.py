@@ -67,7 +67,7 @@ def read_watched(path: Path, issued: Issued | None, *, audit_rate: float) -> Wat
             canaries=None if plain["canaries"] is None else Canaries.from_json(plain["canaries"]),
             credit=float(plain["credit"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(f"{path} is no state of a promise ({error!r}); delete it") from error
     if issued is None:
         if found.windows.phase == "certified":
