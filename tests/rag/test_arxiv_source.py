@@ -208,6 +208,10 @@ def test_an_entry_without_facts_is_skipped_and_counted(store: PaperStore, tmp_pa
         lambda: ArxivQuery(),
         lambda: ArxivQuery(ids=("abc",)),
         lambda: ArxivQuery(ids=("2401.00001",), query="x"),
+        lambda: ArxivQuery(categories=("cs.LG OR all:x",)),
+        lambda: ArxivQuery(query="x", since="yesterday"),
+        lambda: ArxivQuery(query="x", since="2024-13-01"),
+        lambda: ArxivQuery(query="x", since="20240501"),
     ],
 )
 def test_a_query_that_cannot_be_is_refused(make: Callable[[], ArxivQuery]) -> None:

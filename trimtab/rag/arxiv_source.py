@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlparse
@@ -23,7 +24,7 @@ from trimtab.errors import ConfigError, InputError, MissingExtra, SourceError
 from trimtab.rag.arxiv_session import API_URL, ArxivSession, PageEnd, TransientFault
 from trimtab.rag.pace import Pace
 from trimtab.rag.paper_store import PaperStore, Progress
-from trimtab.rag.papers import Paper, one_line, split_version
+from trimtab.rag.papers import Paper, check_category, one_line, split_version
 
 if TYPE_CHECKING:
     import arxiv
@@ -57,6 +58,11 @@ class ArxivQuery:
             raise InputError("ids are fetched alone; give either ids or a query")
         if not (self.ids or self.query.strip() or self.categories):
             raise InputError("nothing is asked for; give a query, categories or ids")
+        for category in self.categories:
+            # arXiv reads cs.* as any category of cs
+            check_category(category.removesuffix(".*"))
+        if self.since is not None:
+            _check_day(self.since)
 
     @property
     def text(self) -> str:
@@ -74,6 +80,14 @@ class ArxivQuery:
     def key(self) -> str:
         """Return the name under which the store keeps how far this query came."""
         return self.text or f"ids {','.join(self.ids)}"
+
+
+def _check_day(text: str) -> None:
+    try:
+        if date.fromisoformat(text).isoformat() != text:
+            raise ValueError("not in this form")
+    except ValueError as error:
+        raise InputError(f"since={text!r:.80} is no day; write it like 2024-05-01") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
