@@ -50,9 +50,7 @@ def domain_of(kind: Kind) -> maze.Maze | sudoku.Sudoku:
 
 def alphabet(kind: Kind) -> str:
     """Return the characters of a kind; a cell's code is the position of its character."""
-    if kind.startswith("maze"):
-        return maze.CELLS
-    return SUDOKU_CELLS[: side_of(kind) + 1]
+    return maze.CELLS if kind.startswith("maze") else SUDOKU_CELLS[: side_of(kind) + 1]
 
 
 def encode(texts: Sequence[str], kind: Kind) -> Codes:
