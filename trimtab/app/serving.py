@@ -27,7 +27,7 @@ from trimtab.release.bundle import LoadedBundle, load
 from trimtab.settings import Settings, make_folder
 
 logger = logging.getLogger(__name__)
-SHIPPED = ("assistant", "connect_four", "maze11", "sudoku4", "sudoku6", "sudoku9")
+SHIPPED = ("assistant", "connect_four", "maze11", "maze15", "sudoku4", "sudoku6", "sudoku9")
 """Domains whose bundles come with trimtab."""
 WITH_NUMBA = ("connect_four",)
 """Those of them whose rules need the extra ``search``."""
