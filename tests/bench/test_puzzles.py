@@ -39,8 +39,8 @@ def test_escalating_a_weak_net_by_its_confidence_solves_what_is_escalated() -> N
 
 
 def test_a_net_that_is_not_shipped_is_named_with_the_way_to_train_it() -> None:
-    with pytest.raises(BundleError, match="trimtab train plain --puzzle sudoku6"):
-        bundle_of("sudoku6", "plain")
+    with pytest.raises(BundleError, match="trimtab train hrm --puzzle maze15"):
+        bundle_of("maze15", "hrm")
 
 
 def figures(name: str, kind: Kind, right: list[bool]) -> FileFigures:

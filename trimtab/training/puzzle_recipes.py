@@ -52,7 +52,7 @@ _STEPS: Mapping[tuple[str, Preset], int] = {
     ("sudoku9", "short"): 2600,
     ("sudoku9", "long"): 16000,
     ("maze11", "short"): 4000,
-    ("maze15", "short"): 2000,
+    ("maze15", "short"): 2600,
 }
 _GRADES = ("easy", "medium", "hard", "extreme")
 
